@@ -1,0 +1,35 @@
+"""The ``distillwatch`` command, one file a verb; a verb's rooms load when it runs."""
+
+from __future__ import annotations
+
+import sys
+
+from cyclopts import App
+from rich.console import Console
+
+from streams import __version__
+from streams.errors import DistillwatchError
+
+__all__ = ["VERBS", "app", "main"]
+
+VERBS: dict[str, str] = {}
+"""Verb to the import string of its cyclopts app, in the order of ``--help``."""
+
+app = App(
+    name="distillwatch",
+    help="Find LLM distillation campaigns on Kafka, and act on them.",
+    version=__version__,
+)
+for _verb, _target in VERBS.items():
+    app.command(_target, name=_verb)
+
+
+def main() -> None:
+    """Run the command line; a known error becomes one line and exit code 1."""
+    try:
+        app()
+    except DistillwatchError as error:
+        Console(stderr=True).print(
+            f"[red]{type(error).__name__}[/]: {error}", highlight=False
+        )
+        sys.exit(1)

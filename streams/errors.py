@@ -1,0 +1,136 @@
+"""Every exception of distillwatch.
+
+::
+
+    DistillwatchError
+    ├── ConfigError                 a setting is missing, malformed or out of range
+    ├── ContractError               a record or schema breaks the contract
+    │   ├── SchemaNotFound          no such schema or version is shipped
+    │   ├── UnknownSchema           framing names a schema nobody here knows   [dead letter]
+    │   ├── UndecodableRecord       bytes are not the record they claim to be  [dead letter]
+    │   ├── InvalidRecord           decoded, but a field is outside its range  [dead letter]
+    │   └── ContentRefused          carries prompt or output text              [dead letter]
+    ├── BusError                    Kafka, or a process that stands for it
+    │   ├── BrokerUnavailable       nobody answers at the bootstrap address    [retriable]
+    │   ├── BrokerStartFailed       the development broker did not come up
+    │   ├── MissingTool             Java, Maven or another program is absent
+    │   └── TopicMismatch           a topic differs from topics.toml
+    ├── StateError                  a state row cannot be read or restored
+    ├── ScenarioError               a scenario file is wrong, or names what is not there
+    │   ├── ScenarioNotFound        neither a shipped name nor a file
+    │   └── CorpusNotFound          no prompts where --corpus points
+    └── ReporterClosed              an event was reported after close()
+
+Two traits decide what happens to an error, so that routing reads the class, never the
+message: ``retriable`` (trying again may help) and ``dead_letter`` (the record goes to
+the dead-letter topic and the rest goes on). Messages name the place and the way out,
+and never repeat content.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BrokerStartFailed",
+    "BrokerUnavailable",
+    "BusError",
+    "ConfigError",
+    "ContentRefused",
+    "ContractError",
+    "CorpusNotFound",
+    "DistillwatchError",
+    "InvalidRecord",
+    "MissingTool",
+    "ReporterClosed",
+    "ScenarioError",
+    "ScenarioNotFound",
+    "SchemaNotFound",
+    "StateError",
+    "TopicMismatch",
+    "UndecodableRecord",
+    "UnknownSchema",
+]
+
+
+class DistillwatchError(Exception):
+    """The root: catching it catches everything distillwatch raises on purpose."""
+
+    retriable = False
+    dead_letter = False
+
+
+class ConfigError(DistillwatchError):
+    """A setting is missing, malformed or out of range."""
+
+
+class ContractError(DistillwatchError):
+    """A record or a schema breaks the contract."""
+
+
+class SchemaNotFound(ContractError):
+    """No such schema, or no such version of it, is shipped."""
+
+
+class UnknownSchema(ContractError):
+    """The framing names a schema that nobody here knows."""
+
+    dead_letter = True
+
+
+class UndecodableRecord(ContractError):
+    """The bytes are not the record they claim to be."""
+
+    dead_letter = True
+
+
+class InvalidRecord(ContractError):
+    """The record decodes, but a field is outside its range."""
+
+    dead_letter = True
+
+
+class ContentRefused(ContractError):
+    """The record carries prompt or output text; the text is not repeated here."""
+
+    dead_letter = True
+
+
+class BusError(DistillwatchError):
+    """Something is wrong with Kafka or with a process that stands for it."""
+
+
+class BrokerUnavailable(BusError):
+    """Nobody answers at the bootstrap address."""
+
+    retriable = True
+
+
+class BrokerStartFailed(BusError):
+    """The development broker did not come up."""
+
+
+class MissingTool(BusError):
+    """Java, Maven or another program is not on this machine."""
+
+
+class TopicMismatch(BusError):
+    """A topic on the broker differs from topics.toml."""
+
+
+class StateError(DistillwatchError):
+    """A state row cannot be read or restored."""
+
+
+class ScenarioError(DistillwatchError):
+    """A scenario file is wrong."""
+
+
+class ScenarioNotFound(ScenarioError):
+    """The name is neither a shipped scenario nor a file."""
+
+
+class CorpusNotFound(ScenarioError):
+    """There are no prompts where --corpus points."""
+
+
+class ReporterClosed(DistillwatchError):
+    """An event was reported after the reporter was closed."""
