@@ -12,7 +12,9 @@ from streams.errors import DistillwatchError
 
 __all__ = ["VERBS", "app", "main"]
 
-VERBS: dict[str, str] = {}
+VERBS: dict[str, str] = {
+    "broker": "streams.cli.broker:app",
+}
 """Verb to the import string of its cyclopts app, in the order of ``--help``."""
 
 app = App(
