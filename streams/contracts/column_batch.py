@@ -1,0 +1,64 @@
+"""Columns of numbers and strings as one MessagePack payload of an internal record.
+
+What stages send each other are batches of a few thousand rows; as columns they cost a
+fraction of a microsecond a row. Numbers travel as little-endian arrays with their
+numpy type, strings as a list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from streams.errors import UndecodableRecord
+
+__all__ = ["Columns", "pack_columns", "unpack_columns"]
+
+Columns = dict[str, Any]
+"""Column name to a one-dimensional numpy array or a list of strings."""
+
+_ALLOWED_TYPES = frozenset(
+    {"|u1", "|i1", "<u2", "<i2", "<u4", "<i4", "<u8", "<i8", "<f4", "<f8"}
+)
+
+
+def pack_columns(columns: Mapping[str, npt.NDArray[Any] | list[str]]) -> bytes:
+    """Encode columns.
+
+    >>> packed = pack_columns({"n": np.array([1, 2], "<u4"), "name": ["a", "b"]})
+    >>> len(packed), unpack_columns(packed)["n"].tolist()
+    (28, [1, 2])
+    """
+    wire: dict[str, Any] = {}
+    for name, column in columns.items():
+        if isinstance(column, np.ndarray):
+            little = np.ascontiguousarray(column, column.dtype.newbyteorder("<"))
+            wire[name] = (little.dtype.str, little.tobytes())
+        else:
+            wire[name] = column
+    return msgspec.msgpack.encode(wire)
+
+
+def unpack_columns(payload: bytes) -> Columns:
+    """Decode what `pack_columns` made; raise `UndecodableRecord` on anything else."""
+    try:
+        wire = msgspec.msgpack.decode(payload, type=dict[str, list[Any]])
+        return {name: _column(packed) for name, packed in wire.items()}
+    except (msgspec.DecodeError, ValueError, TypeError) as error:
+        raise UndecodableRecord(
+            "the payload is not a batch of columns: was the record written by another "
+            "version of distillwatch?"
+        ) from error
+
+
+def _column(packed: list[Any]) -> npt.NDArray[Any] | list[str]:
+    is_array = len(packed) == 2 and isinstance(packed[1], bytes)
+    if not is_array:
+        return packed
+    if packed[0] not in _ALLOWED_TYPES:
+        raise ValueError("unknown column type")
+    return np.frombuffer(packed[1], packed[0])

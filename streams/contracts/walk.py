@@ -1,0 +1,256 @@
+"""Check many datums at once, byte by byte, before anything decodes them.
+
+A datum says nothing about its own length, so a corrupt one can swallow the bytes of
+the next and still decode. This walk steps through the fields of all datums in
+lockstep, one numpy operation for a whole chunk, and knows for each datum whether it
+ends exactly where it should. A datum it is not sure of is *doubtful*: the row codec
+decides on it alone. So the walk may be stricter than Avro, never laxer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.contracts.rules import SECRET_STARTS, Rules
+
+__all__ = ["Step", "plan", "walk"]
+
+_Bytes = npt.NDArray[np.uint8]
+_Ints = npt.NDArray[np.int64]
+_Mask = npt.NDArray[np.bool_]
+
+_MORE: Final = 128
+"""The bit of a varint's byte that says another byte follows."""
+_LONGEST_VARINT = 9
+"""Bytes; the 64-bit values that need ten are left to the row codec."""
+_LONGEST_INT = 4
+"""Bytes of a varint that surely fits 32 bits."""
+_MOST_ITEMS = 16
+"""Items of an array; longer ones are left to the row codec."""
+_LONGEST_LENGTH = 4
+"""Bytes of the length of a string or of bytes: up to 128 MB."""
+_NOT_AN_INDEX = 0xFD
+"""Bits that the index of a union of two, 0 or 2 in zigzag, never has."""
+_PADDING = 16
+"""Zero bytes behind the blob, so that a step may look past its end."""
+_FIXED_SIZES = {"double": 8, "float": 4, "null": 0}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Step:
+    """One field: its kind, and what of it is not doubtful.
+
+    ``kind`` is an Avro primitive, ``enum`` or ``array`` (of strings); ``null_index`` is
+    the place of ``null`` in the field's union, None for no union; ``longest`` bounds
+    the bytes of a string.
+    """
+
+    kind: str
+    null_index: int | None = None
+    symbols: int = 0
+    shortest: int = 0
+    longest: int | None = None
+    size: int | None = None
+    is_id: bool = False
+    not_negative: bool = False
+
+
+def plan(
+    avro: Mapping[str, Any], rules: Rules, *, sketch_bytes: int | None = None
+) -> tuple[Step, ...] | None:
+    """Plan the walk through a flat physical schema; None when it is not flat.
+
+    Flat: every field is a primitive, an enum, an array of strings, or a union of null
+    and a primitive.
+    """
+    steps = []
+    for field in avro["fields"]:
+        step = _step(field["type"])
+        if step is None:
+            return None
+        name = field["name"]
+        steps.append(
+            dataclasses.replace(
+                step,
+                shortest=1 if name in rules.required else 0,
+                longest=rules.max_chars if step.kind in ("string", "array") else None,
+                size=sketch_bytes if name == "sketch" else None,
+                is_id=name in rules.ids and step.kind == "string",
+                not_negative=name in rules.times,
+            )
+        )
+    return tuple(steps)
+
+
+_PRIMITIVES = frozenset(
+    {"null", "boolean", "int", "long", "float", "double", "bytes", "string"}
+)
+
+
+def _step(avro: Any) -> Step | None:
+    match avro:
+        case str() if avro in _PRIMITIVES:
+            return Step(avro)
+        case ["null", str() as inner] if inner in _PRIMITIVES - {"null"}:
+            return Step(inner, null_index=0)
+        case [str() as inner, "null"] if inner in _PRIMITIVES - {"null"}:
+            return Step(inner, null_index=1)
+        case {"type": "enum", "symbols": symbols} if len(symbols) < _MORE // 2:
+            return Step("enum", symbols=len(symbols))
+        case {"type": "array", "items": "string"}:
+            return Step("array")
+    return None
+
+
+def walk(steps: Sequence[Step], blob: bytes, starts: _Ints, ends: _Ints) -> _Mask:
+    """Step through the datums ``blob[starts[i]:ends[i]]`` in lockstep.
+
+    Returns which of them are *sure*: well formed to the last byte, every field within
+    the steps' limits. UTF-8 is not checked.
+
+    >>> steps = (Step("string"), Step("long"))
+    >>> blob = bytes([4, 97, 98, 2]) + bytes([4, 97, 98])
+    >>> sure = walk(steps, blob, np.array([0, 4]), np.array([4, 7]))
+    >>> sure.tolist()
+    [True, False]
+    """
+    walker = _Walker(blob, starts)
+    for step in steps:
+        walker.take(step)
+    sure: _Mask = ~walker.doubtful & (walker.at == ends)
+    return sure
+
+
+class _Walker:
+    """Positions of all datums, and which of them are doubtful so far."""
+
+    def __init__(self, blob: bytes, starts: _Ints) -> None:
+        self.bytes: _Bytes = np.frombuffer(blob + bytes(_PADDING), dtype=np.uint8)
+        self.limit = len(blob) + 1  # behind every end, so it cannot pass for one
+        self.at: _Ints = starts.astype(np.int64)
+        self.doubtful: _Mask = np.zeros(len(starts), dtype=np.bool_)
+
+    def take(self, step: Step) -> None:
+        """Step over one field of every datum."""
+        if step.null_index is None:
+            width, doubtful = self._step(step, self.at)
+            self.at += width
+            self.doubtful |= doubtful
+        else:
+            self._take_union(step)
+        # A walk that left its datum never comes back, so holding it here loses
+        # nothing, and the next step stays inside the array.
+        np.minimum(self.at, self.limit, out=self.at)
+
+    def _take_union(self, step: Step) -> None:
+        index = self.bytes[self.at]
+        self.doubtful |= (index & _NOT_AN_INDEX) != 0
+        present = (index == 0) == bool(step.null_index)
+        self.at += 1
+        if present.all():
+            width, doubtful = self._step(step, self.at)
+            self.at += width
+            self.doubtful |= doubtful
+        elif present.any():
+            where = np.flatnonzero(present)
+            width, doubtful = self._step(step, self.at[where])
+            self.at[where] += width
+            self.doubtful[where] |= doubtful
+
+    def _step(self, step: Step, at: _Ints) -> tuple[_Ints | int, _Mask | bool]:
+        """Give the width of the field at each position, and where it is doubtful."""
+        width: _Ints | int
+        doubtful: _Mask | bool
+        match step.kind:
+            case "string" | "bytes":
+                width, doubtful = self._text(step, at)
+            case "array":
+                width, doubtful = self._array(step, at)
+            case "long" | "int":
+                width, doubtful = self._integer(step, at)
+            case "boolean":
+                width, doubtful = 1, self.bytes[at] > 1
+            case "enum":
+                index = self.bytes[at]
+                width, doubtful = 1, (index >= 2 * step.symbols) | _odd(index)
+            case _:
+                width, doubtful = _FIXED_SIZES[step.kind], False
+        return width, doubtful
+
+    def _integer(self, step: Step, at: _Ints) -> tuple[_Ints, _Mask | bool]:
+        longest = _LONGEST_INT if step.kind == "int" else _LONGEST_VARINT
+        byte = self.bytes[at]
+        doubtful = _odd(byte) if step.not_negative else False
+        more = byte >= _MORE
+        width = np.ones(len(at), dtype=np.int64)
+        while more.any():
+            width += more
+            doubtful = doubtful | (width > longest)
+            more &= (self.bytes[at + (width - 1)] >= _MORE) & (width <= longest)
+        return width, doubtful
+
+    def _text(self, step: Step, at: _Ints) -> tuple[_Ints, _Mask]:
+        length, width, doubtful = self._length(at)
+        if step.shortest:
+            doubtful = doubtful | (length < step.shortest)
+        if step.longest is not None:
+            doubtful = doubtful | (length > step.longest)
+        if step.size is not None:
+            doubtful = doubtful | (length != step.size)
+        if step.is_id:
+            first = at + width
+            pair = self.bytes[first].astype(np.uint16) << 8
+            doubtful = doubtful | _SECRET_PAIRS[pair | self.bytes[first + 1]]
+        return length + width, doubtful
+
+    def _length(self, at: _Ints) -> tuple[_Ints, _Ints | int, _Mask]:
+        """Read a length of at most four bytes; a negative one is doubtful."""
+        byte = self.bytes[at]
+        doubtful = _odd(byte)
+        raw = byte.astype(np.int64)
+        more = byte >= _MORE
+        if not more.any():
+            return raw >> 1, 1, doubtful
+        raw &= _MORE - 1
+        width = np.ones(len(at), dtype=np.int64)
+        for shift in range(7, 7 * _LONGEST_LENGTH, 7):
+            byte = self.bytes[at + width]
+            raw |= np.where(more, byte & (_MORE - 1), 0).astype(np.int64) << shift
+            width += more
+            more &= byte >= _MORE
+        return raw >> 1, width, doubtful | more
+
+    def _array(self, step: Step, at: _Ints) -> tuple[_Ints, _Mask]:
+        count = self.bytes[at]
+        doubtful = _odd(count) | (count > 2 * _MOST_ITEMS)
+        left = np.where(doubtful, 0, count >> 1)
+        end = at + 1
+        filled = left > 0
+        while (where := np.flatnonzero(left)).size:
+            width, odd = self._text(step, end[where])
+            end[where] = np.minimum(end[where] + width, self.limit)
+            doubtful[where] |= odd
+            left[where] -= 1
+        # One more block may follow where the closing zero should be.
+        doubtful |= filled & (self.bytes[end] != 0)
+        return end + filled - at, doubtful
+
+
+def _odd(byte: _Bytes) -> _Mask:
+    """Tell where the zigzag code is of a negative number."""
+    return (byte & 1).astype(np.bool_)
+
+
+def _secret_pairs() -> _Mask:
+    table = np.zeros(1 << 16, dtype=np.bool_)
+    for start in SECRET_STARTS:
+        table[int.from_bytes(start.encode("ascii"), "big")] = True
+    return table
+
+
+_SECRET_PAIRS: Final = _secret_pairs()
