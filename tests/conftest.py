@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -34,6 +35,25 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield broker.up(progress)
     finally:
         broker.down(wipe=True)
+
+
+@pytest.fixture
+def topics(broker: str) -> Iterator[str]:
+    """Create the topics of topics.toml, yield the bootstrap address, delete all.
+
+    Topics that the test or its workers made besides are deleted too.
+    """
+    from streams.bus.kafka_settings import admin_client
+    from streams.bus.topics import apply_topics
+
+    apply_topics(broker)
+    yield broker
+    admin = admin_client(broker)
+    made = [name for name in admin.list_topics().topics if not name.startswith("__")]
+    for deleted in admin.delete_topics(made).values():
+        deleted.result()
+    while any(name in admin.list_topics().topics for name in made):
+        time.sleep(0.05)  # s; the name is free once metadata forgot it
 
 
 def free_ports(count: int) -> list[int]:

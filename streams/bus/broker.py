@@ -21,10 +21,10 @@ from string import Template
 import msgspec
 import psutil
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 from filelock import FileLock
 
 from streams.bus.kafka_jars import Progress, cache_dir, fetch_jars, find_java, resource
+from streams.bus.kafka_settings import admin_client
 from streams.errors import BrokerStartFailed
 
 __all__ = ["CLUSTER_ID", "BrokerStatus", "DevBroker"]
@@ -263,9 +263,7 @@ class DevBroker:
         if not _answers(self.port):  # keeps librdkafka from logging refusals
             return None
         try:
-            listed = AdminClient({"bootstrap.servers": self.bootstrap}).list_topics(
-                timeout=METADATA_TIMEOUT
-            )
+            listed = admin_client(self.bootstrap).list_topics(timeout=METADATA_TIMEOUT)
         except KafkaException:
             return None
         if not listed.brokers:

@@ -6,6 +6,7 @@ import sys
 
 from cyclopts import App
 from rich.console import Console
+from rich.markup import escape
 
 from streams import __version__
 from streams.errors import DistillwatchError
@@ -14,6 +15,7 @@ __all__ = ["VERBS", "app", "main"]
 
 VERBS: dict[str, str] = {
     "broker": "streams.cli.broker:app",
+    "topics": "streams.cli.topics:app",
 }
 """Verb to the import string of its cyclopts app, in the order of ``--help``."""
 
@@ -31,7 +33,8 @@ def main() -> None:
     try:
         app()
     except DistillwatchError as error:
+        # A message may hold topic[partition]@offset: brackets are not markup.
         Console(stderr=True).print(
-            f"[red]{type(error).__name__}[/]: {error}", highlight=False
+            f"[red]{type(error).__name__}[/]: {escape(str(error))}", highlight=False
         )
         sys.exit(1)

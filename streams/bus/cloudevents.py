@@ -1,0 +1,89 @@
+"""CloudEvents attributes as Kafka headers (binary content mode).
+
+Source: CloudEvents 1.0.2, Kafka Protocol Binding, section 3.2: each attribute is a
+header with the prefix ``ce_``, the value keeps its own format, which ``content-type``
+names.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Iterable
+
+from streams.errors import InvalidRecord
+
+__all__ = ["CONTENT_TYPE", "CloudEvent", "headers", "parse"]
+
+CONTENT_TYPE = "application/avro"
+_SPEC_VERSION = "1.0"
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MILLISECOND = dt.timedelta(milliseconds=1)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CloudEvent:
+    """The attributes of one event; ``time_ms`` counts from the Unix epoch, UTC."""
+
+    event_id: str
+    event_type: str
+    source: str
+    time_ms: int
+
+
+def headers(
+    event_id: str, event_type: str, source: str, time_ms: int
+) -> list[tuple[str, bytes]]:
+    """Return the headers of an event; ``time_ms`` is milliseconds since the epoch.
+
+    >>> dict(headers("a1", "llm.action", "distillwatch", 1_767_225_600_123))["ce_time"]
+    b'2026-01-01T00:00:00.123Z'
+    """
+    moment = (_EPOCH + time_ms * _MILLISECOND).isoformat(timespec="milliseconds")
+    return [
+        ("ce_specversion", _SPEC_VERSION.encode()),
+        ("ce_id", event_id.encode()),
+        ("ce_type", event_type.encode()),
+        ("ce_source", source.encode()),
+        ("ce_time", moment.replace("+00:00", "Z").encode()),
+        ("content-type", CONTENT_TYPE.encode()),
+    ]
+
+
+def parse(received: Iterable[tuple[str, bytes | str | None]]) -> CloudEvent:
+    """Read the attributes back; headers of others are passed over.
+
+    Raises `InvalidRecord` that names the header when one is missing or malformed.
+    """
+    found = dict(received)
+    if (version := _text(found, "ce_specversion")) != _SPEC_VERSION:
+        raise InvalidRecord(
+            f"header ce_specversion is {version!r}; only {_SPEC_VERSION!r} is known"
+        )
+    return CloudEvent(
+        event_id=_text(found, "ce_id"),
+        event_type=_text(found, "ce_type"),
+        source=_text(found, "ce_source"),
+        time_ms=_milliseconds(_text(found, "ce_time")),
+    )
+
+
+def _text(found: dict[str, bytes | str | None], name: str) -> str:
+    value = found.get(name)
+    if value is None:
+        raise InvalidRecord(f"header {name} is missing; CloudEvents 1.0 wants it")
+    try:
+        return value if isinstance(value, str) else value.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidRecord(f"header {name} is not UTF-8") from error
+
+
+def _milliseconds(text: str) -> int:
+    try:
+        moment = dt.datetime.fromisoformat(text)
+        return (moment - _EPOCH) // _MILLISECOND
+    except (ValueError, TypeError) as error:  # TypeError: it has no time zone
+        raise InvalidRecord(
+            "header ce_time is no RFC 3339 time with a zone, such as "
+            "2026-01-01T00:00:00.123Z"
+        ) from error
