@@ -9,11 +9,19 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from confluent_kafka.admin import AdminClient
 from hypothesis import settings
 
 settings.register_profile("developer", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "developer")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the broker, so that ``-m "not broker"`` is the quick part."""
+    for item in items:
+        if "broker" in getattr(item, "fixturenames", ()):
+            item.add_marker("broker")
 
 
 @pytest.fixture(scope="session")
@@ -45,15 +53,23 @@ def topics(broker: str) -> Iterator[str]:
     """
     from streams.bus.kafka_settings import admin_client
     from streams.bus.topics import apply_topics
+    from streams.errors import BusError
 
     apply_topics(broker)
     yield broker
     admin = admin_client(broker)
-    made = [name for name in admin.list_topics().topics if not name.startswith("__")]
-    for deleted in admin.delete_topics(made).values():
+    made = {name for name in _listed(admin) if not name.startswith("__")}
+    for deleted in admin.delete_topics(list(made)).values() if made else ():
         deleted.result()
-    while any(name in admin.list_topics().topics for name in made):
-        time.sleep(0.05)  # s; the name is free once metadata forgot it
+    for _ in range(200):  # 10 s; a name is free again once metadata forgot it
+        if not made & _listed(admin):
+            return
+        time.sleep(0.05)
+    raise BusError(f"{broker} still lists deleted topics: {sorted(made)}")
+
+
+def _listed(admin: AdminClient) -> set[str]:
+    return set(admin.list_topics(timeout=10).topics)
 
 
 def free_ports(count: int) -> list[int]:
