@@ -2,7 +2,21 @@
 
 from streams.contracts.codec import decode, encode
 from streams.contracts.columnar import DecodedChunk, decode_chunk
+from streams.contracts.containers import iter_datums, read_container, write_container
 from streams.contracts.projection import frame_schema
+from streams.contracts.records import (
+    Ack,
+    Action,
+    Alert,
+    ControlEntry,
+    Evidence,
+    Feature,
+    RequestEvent,
+    decode_record,
+    encode_record,
+    from_dict,
+    to_dict,
+)
 from streams.contracts.rules import MAX_FIELD_CHARS
 from streams.contracts.schemas import (
     fingerprint,
@@ -16,17 +30,31 @@ from streams.contracts.writers import WriterSchemas
 
 __all__ = [
     "MAX_FIELD_CHARS",
+    "Ack",
+    "Action",
+    "Alert",
+    "ControlEntry",
     "DecodedChunk",
+    "Evidence",
+    "Feature",
+    "RequestEvent",
     "Topic",
     "WriterSchemas",
     "decode",
     "decode_chunk",
+    "decode_record",
     "encode",
+    "encode_record",
     "fingerprint",
     "frame_schema",
+    "from_dict",
+    "iter_datums",
     "load_topics",
     "physical",
+    "read_container",
     "schema",
     "schema_names",
+    "to_dict",
     "versions",
+    "write_container",
 ]

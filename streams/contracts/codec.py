@@ -24,7 +24,14 @@ from streams.contracts.writers import (
 )
 from streams.errors import InvalidRecord, UndecodableRecord
 
-__all__ = ["decode", "decode_datum", "encode", "encode_datum", "without_logical_types"]
+__all__ = [
+    "decode",
+    "decode_datum",
+    "encode",
+    "encode_datum",
+    "misfit",
+    "without_logical_types",
+]
 
 _INT_LIMIT = 2**31
 
@@ -54,7 +61,8 @@ def encode_datum(name: str, record: Mapping[str, Any]) -> bytes:
             file, _present_parsed(name), record, strict_allow_default=True
         )
     except (TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise InvalidRecord(f"{name}: {_misfit(name, record)}") from error
+        reason = misfit(name, record) or "the record does not fit its schema"
+        raise InvalidRecord(f"{name}: {reason}") from error
     return file.getvalue()
 
 
@@ -146,8 +154,8 @@ def _int_fields(name: str) -> tuple[str, ...]:
     return tuple(field["name"] for field in fields if field["type"] == "int")
 
 
-def _misfit(name: str, record: Mapping[str, Any]) -> str:
-    """Say which field does not fit, without its value."""
+def misfit(name: str, record: Mapping[str, Any]) -> str | None:
+    """Say which field does not fit, without its value; None when all seem to."""
     fields = {field["name"]: field for field in schema(name)["fields"]}
     for field in record:
         if field not in fields:
@@ -157,7 +165,7 @@ def _misfit(name: str, record: Mapping[str, Any]) -> str:
             return f"field {field!r} is missing and has no default"
         if field in record and not _fits(declared["type"], record[field]):
             return f"field {field!r} is not of the schema's type"
-    return "the record does not fit its schema"
+    return None
 
 
 def _fits(avro: Any, value: Any) -> bool:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import compress
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +38,7 @@ from streams.contracts.writers import (
 )
 from streams.errors import ContractError, UndecodableRecord
 
-__all__ = ["DecodedChunk", "decode_chunk", "read_block"]
+__all__ = ["DecodedChunk", "decode_chunk", "read_wire"]
 
 _SYNC: Final = b"distillwatchsync"
 """Sync marker of the block, 16 bytes; it never leaves the process."""
@@ -175,10 +175,12 @@ class _Group:
         if not datums:
             return []
         try:
-            return [(places, read_block(plan, blob, len(datums)))]
+            frame = read_wire(plan.wire, blob, len(datums)).select(plan.columns)
         except PolarsError:
             if len(datums) <= _SMALLEST_SPLIT:
                 return self._rows(datums, places)
+        else:
+            return [(places, frame)]
         half = len(datums) // 2
         pieces = []
         for part in (slice(half), slice(half, None)):
@@ -215,15 +217,14 @@ def _join(name: str, pieces: Sequence[_Piece], rejected: _Rejections) -> Decoded
     return DecodedChunk(frame[order], kept[order], rejected)
 
 
-def read_block(plan: Projection, blob: bytes, count: int) -> pl.DataFrame:
-    """Read ``count`` joined datums that are known to be well formed.
+def read_wire(wire: Mapping[str, Any], blob: bytes, count: int) -> pl.DataFrame:
+    """Read ``count`` joined datums of the schema ``wire``, which must be well formed.
 
     Raises polars' own error when a string is not UTF-8.
     """
-    size = len(blob)
-    parts = (_header(json.dumps(plan.wire)), _long(count), _long(size), blob, _SYNC)
-    frame = pl.read_avro(io.BytesIO(b"".join(parts)))
-    return frame.select(plan.columns)
+    header = _header(json.dumps(wire))
+    parts = (header, _long(count), _long(len(blob)), blob, _SYNC)
+    return pl.read_avro(io.BytesIO(b"".join(parts)))
 
 
 @lru_cache(maxsize=_MOST_HEADERS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -13,7 +13,14 @@ from streams.contracts.schemas import physical, schema
 from streams.contracts.walk import Step, plan
 from streams.contracts.writers import Writer
 
-__all__ = ["Projection", "frame_of_rows", "frame_schema", "projection"]
+__all__ = [
+    "Projection",
+    "frame_of_rows",
+    "frame_schema",
+    "projection",
+    "records_of_frame",
+    "wire_schema",
+]
 
 _MOST_CACHED = 256
 """Projections kept: names times writers, with room for a registry's old versions."""
@@ -64,9 +71,20 @@ def projection(
         if column is None:
             return None
         columns.append(column)
-    fields = [{"name": key, "type": _wire_type(kind)} for key, kind in sent.items()]
-    wire = {"type": "record", "name": "Row", "fields": fields}
-    return Projection(steps, wire, tuple(columns))
+    return Projection(steps, wire_schema(writer.schema), tuple(columns))
+
+
+def wire_schema(avro: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a flat physical schema of the same bytes that polars reads without loss.
+
+    >>> wire_schema({"fields": [{"name": "n", "type": "int"}]})["fields"]
+    [{'name': 'n', 'type': 'long'}]
+    """
+    fields = [
+        {"name": field["name"], "type": _wire_type(field["type"])}
+        for field in avro["fields"]
+    ]
+    return {"type": "record", "name": "Row", "fields": fields}
 
 
 def _wire_type(avro: Any) -> Any:
@@ -147,16 +165,29 @@ def frame_schema(name: str) -> pl.Schema:
 
 def frame_of_rows(name: str, records: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
     """Make a frame of decoded records."""
-    maps = [
-        field["name"]
-        for field in physical(schema(name))["fields"]
-        if isinstance(field["type"], dict) and field["type"]["type"] == "map"
-    ]
+    maps = _maps(name)
     rows = [
         {**record, **{field: _pairs(record[field]) for field in maps}}
         for record in records
     ]
     return pl.DataFrame(rows, schema=frame_schema(name), orient="row")
+
+
+def records_of_frame(name: str, frame: pl.DataFrame) -> Iterator[dict[str, Any]]:
+    """Give the rows of a frame as records, the inverse of `frame_of_rows`."""
+    maps = _maps(name)
+    for record in frame.iter_rows(named=True):
+        for field in maps:
+            record[field] = {pair["key"]: pair["value"] for pair in record[field]}
+        yield record
+
+
+def _maps(name: str) -> list[str]:
+    return [
+        field["name"]
+        for field in physical(schema(name))["fields"]
+        if isinstance(field["type"], dict) and field["type"]["type"] == "map"
+    ]
 
 
 def _pairs(mapping: Mapping[str, Any]) -> list[dict[str, Any]]:

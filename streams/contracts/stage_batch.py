@@ -1,4 +1,4 @@
-"""The records that stages send each other: whole closed minutes, as columns.
+"""The records that stages send each other: whole closed minutes in one record.
 
 One record carries many rows, and says up to which minute it completes its source
 partition. A batch too large for one record comes in parts; only the last part counts
@@ -7,15 +7,11 @@ as closing, and a part 0 replaces whatever unfinished batch a crash left behind.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from streams.contracts.codec import decode, encode
-from streams.contracts.column_batch import Columns, pack_columns, unpack_columns
 
-__all__ = ["MAX_PART_BYTES", "StageBatch", "decode_batch", "encode_batch"]
-
-MAX_PART_BYTES: Final = 800_000
-"""Kafka takes 1 MB records by default; the rest is room for framing and headers."""
+__all__ = ["StageBatch", "decode_batch", "encode_batch"]
 
 
 class StageBatch(NamedTuple):
@@ -28,18 +24,14 @@ class StageBatch(NamedTuple):
     part: int
     last: bool
     closed_minute: int
-    columns: Columns
+    payload: bytes
 
 
 def encode_batch(name: str, batch: StageBatch) -> bytes:
     """Encode a part as the record ``name`` (FacetSums or MemberLinks)."""
-    fields = batch._asdict()
-    fields["payload"] = pack_columns(fields.pop("columns"))
-    return encode(name, fields)
+    return encode(name, batch._asdict())
 
 
 def decode_batch(name: str, value: bytes) -> StageBatch:
     """Decode a part; raise a `ContractError` on anything else."""
-    fields = decode(name, value)
-    fields["columns"] = unpack_columns(fields.pop("payload"))
-    return StageBatch(**fields)
+    return StageBatch(**decode(name, value))
