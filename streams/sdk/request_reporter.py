@@ -1,0 +1,348 @@
+"""What a gateway installs: it hands over request events and never waits for Kafka."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import ctypes
+import itertools
+import logging
+import os
+import queue
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
+
+from confluent_kafka import KafkaError, KafkaException, Message
+
+from streams.contracts.records import RequestEvent
+from streams.contracts.schemas import schema
+from streams.contracts.writers import confluent_header, single_object_header
+from streams.errors import ConfigError, ContentRefused
+from streams.sdk.event_producer import EventProducer, is_purged, producer_settings
+from streams.sdk.event_record import event_record
+from streams.sdk.report_ledger import ReportLedger
+from streams.sdk.reporter_stats import DropReason, ReporterStats
+from streams.sdk.throttled_log import ThrottledLog
+
+if TYPE_CHECKING:
+    from streams.sketch import Sketcher
+
+__all__ = ["RequestReporter"]
+
+_SOURCE = "urn:distillwatch:gateway"
+_TOPIC = "llm.requests"
+_LINGER = 0.02  # s: a batch of a busy gateway is full by then, a quiet one waits little
+_SLICE = 1000  # events handled between two looks at delivery reports
+_POLL = 0.05  # s that delivery reports are waited for while events are under way
+_PAUSE = 0.002  # s between two looks of a caller who chose to wait
+_CLOSE_TIMEOUT = 10.0  # s; a broker that is up takes a full buffer in one
+_EXIT_TIMEOUT = 5.0  # s by which an unclosed reporter may delay the end of its process
+_JOIN_TIMEOUT = 5.0  # s that the thread may take to give up what is left
+_NANOSECONDS = 1_000_000  # in a millisecond
+_TOO_LATE = "not delivered in the time given to close()"
+_FORKED = (
+    "this RequestReporter was made before a fork; make one in each process, after it"
+)
+
+_log = logging.getLogger("distillwatch.sdk")
+_reporters: weakref.WeakSet[RequestReporter] = weakref.WeakSet()
+
+
+class _Report(NamedTuple):
+    """One accepted call, waiting for the reporter's thread."""
+
+    event: RequestEvent | Mapping[str, Any]
+    received_at: int  # nanoseconds since the epoch
+    content: tuple[str, Any, Any, Any] | None  # prompt, system, tools, turns
+
+
+class RequestReporter:
+    """Report the requests of a gateway to ``llm.requests``, off the request's path.
+
+    `report` only appends to a buffer; a thread of the reporter sketches, checks,
+    encodes and sends. When Kafka is slow or away the buffer fills, then events are
+    dropped and counted, and when it is back delivery goes on by itself. At most
+    ``max_buffered`` events wait in the process. Events of one account arrive in the
+    order of the calls. All methods may be called from any thread.
+
+    ``sketcher`` turns prompts into sketches and is needed to report with a prompt.
+    ``linger`` (seconds) is how long a batch may wait for more events. ``schema_id``
+    chooses Confluent's framing with this registry id; without it events carry Avro's
+    single-object framing. ``kafka_settings`` are librdkafka's (security, above all).
+
+    Make a reporter after a server has forked its workers, one in each: in a child of
+    its process it only raises `ReporterClosed`. An unclosed one is closed when the
+    process ends.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        *,
+        source: str = _SOURCE,
+        topic: str = _TOPIC,
+        sketcher: Sketcher | None = None,
+        max_buffered: int = 100_000,
+        linger: float = _LINGER,
+        schema_id: int | None = None,
+        kafka_settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        if max_buffered < 1:
+            raise ConfigError(f"max_buffered = {max_buffered} is below 1 event")
+        self._bootstrap = bootstrap
+        self._topic = topic
+        self._sketcher = sketcher
+        self._ledger = ReportLedger(max_buffered)
+        self._framing = (
+            single_object_header(schema("RequestEvent"))
+            if schema_id is None
+            else confluent_header(schema_id)
+        )
+        self._warnings = ThrottledLog(_log)
+        self._producer = EventProducer(
+            producer_settings(
+                bootstrap,
+                linger=linger,
+                queue_limit=max_buffered,
+                overrides=kafka_settings,
+            ),
+            topic=topic,
+            source=source,
+            on_settled=self._settle,
+            on_error=lambda error: self._warnings.warn("Kafka", error.str()),
+        )
+        self._queue: queue.SimpleQueue[_Report | None] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._closing = threading.Lock()
+        self._thread = threading.Thread(
+            target=self._run, name="distillwatch-reporter", daemon=True
+        )
+        self._thread.start()
+        atexit.register(self.close, _EXIT_TIMEOUT)
+        _reporters.add(self)
+
+    def __repr__(self) -> str:
+        # No settings: they may hold passwords.
+        state = "closed" if self._ledger.closed else "open"
+        return f"RequestReporter({self._bootstrap!r}, topic={self._topic!r}, {state})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def stats(self) -> ReporterStats:
+        """Snapshot of the counts."""
+        return self._ledger.stats()
+
+    def report(
+        self,
+        event: RequestEvent | Mapping[str, Any],
+        *,
+        prompt: str | None = None,
+        system: Any = None,
+        tools: Any = None,
+        turns: Any = None,
+    ) -> bool:
+        """Take one event; False when the buffer is full and it was dropped.
+
+        Never waits, and raises nothing because of Kafka or of what the event holds. A
+        mapping has the fields of `RequestEvent` and may lack ``event_id`` (a UUID is
+        made) and ``occurred_at`` (now). With ``prompt`` the event gets the sketch of
+        it, and of ``system``, ``tools`` and ``turns``; the text stays in this process
+        and is let go once it is sketched. Do not change the arguments afterwards.
+
+        Raises `ReporterClosed` after `close`, and `ConfigError` for a prompt without a
+        sketcher.
+        """
+        content = None
+        if prompt is not None:
+            if self._sketcher is None:
+                raise ConfigError(
+                    "a prompt was reported, but RequestReporter has no sketcher; pass "
+                    "sketcher=, or report the event without its prompt"
+                )
+            content = (prompt, system, tools, turns)
+        if not isinstance(event, RequestEvent):
+            event = dict(event)
+        if not self._ledger.accept():
+            self._overflow(1)
+            return False
+        self._queue.put(_Report(event, time.time_ns(), content))
+        return True
+
+    def report_encoded(
+        self,
+        datums: Sequence[bytes],
+        *,
+        keys: Sequence[bytes | str],
+        timestamps: Sequence[int],
+        event_ids: Sequence[str],
+        block: bool = True,
+    ) -> int:
+        """Take events that are Avro already, as parallel columns; for loaders.
+
+        ``datums`` are RequestEvents of the present schema without framing,
+        ``timestamps`` milliseconds since the epoch, ``keys`` account ids. They are sent
+        unchecked. With ``block`` the caller waits while the buffer is full; without,
+        what finds no room is dropped. Returns how many were taken. Raises
+        `ReporterClosed` when the reporter is closed before all are.
+        """
+        rows = zip(datums, keys, timestamps, event_ids, strict=True)
+        left = len(datums)
+        while left:
+            room = self._ledger.accept(min(left, _SLICE))
+            if room:
+                for datum, key, timestamp, event_id in itertools.islice(rows, room):
+                    self._send(datum, key, timestamp, event_id, time.sleep)
+                self._queue.put(None)  # wake the thread: there are reports to serve
+                left -= room
+            elif block:
+                time.sleep(_PAUSE)
+            else:
+                self._overflow(left)
+                break
+        return len(datums) - left
+
+    def flush(self, timeout: float = _CLOSE_TIMEOUT) -> int:
+        """Wait until nothing is buffered, at most ``timeout`` seconds.
+
+        Returns the number of events that are still buffered.
+        """
+        deadline = time.monotonic() + timeout
+        while (left := self._ledger.waiting) and time.monotonic() < deadline:
+            time.sleep(_PAUSE)
+        return left
+
+    def close(self, timeout: float = _CLOSE_TIMEOUT) -> int:
+        """Flush for at most ``timeout`` seconds, drop what is left, end the thread.
+
+        Returns the number of events dropped by it; a second call does nothing.
+        """
+        if self._ledger.closed == _FORKED:
+            return 0
+        with self._closing:
+            if self._stop.is_set():
+                return 0
+            self._ledger.close(f"{self!r} is closed: report before close()")
+            self.flush(timeout)
+            before = self._ledger.stats().dropped.get(DropReason.CLOSED, 0)
+            self._stop.set()
+            self._queue.put(None)
+            self._thread.join(_JOIN_TIMEOUT)
+            atexit.unregister(self.close)
+            return self._ledger.stats().dropped.get(DropReason.CLOSED, 0) - before
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            if not self._ledger.waiting:
+                self._handle(self._queue.get())
+            try:
+                for _ in range(_SLICE):
+                    self._handle(self._queue.get_nowait())
+            except queue.Empty:
+                self._producer.poll(_POLL)
+            else:
+                self._producer.poll(0)
+        self._give_up()
+
+    def _handle(self, report: _Report | None) -> None:
+        """Sketch, check, encode and send one report; None only wakes the thread."""
+        if report is None:
+            return
+        event, received_at, content = report
+        try:
+            sketch = None if content is None else self._sketch(content)
+        except Exception as error:  # noqa: BLE001  whatever a sketcher raises, the thread goes on
+            self._drop(DropReason.SKETCH_FAILED, type(error).__name__)
+            return
+        try:
+            record = event_record(
+                event, received_at=received_at // _NANOSECONDS, sketch=sketch
+            )
+        except ContentRefused:
+            self._drop(DropReason.REFUSED_CONTENT, "it has a field for text")
+        except Exception as error:  # noqa: BLE001  whatever an event holds, the thread goes on
+            self._drop(DropReason.INVALID, type(error).__name__)
+        else:
+            self._send(*record, self._producer.poll)
+
+    def _sketch(self, content: tuple[str, Any, Any, Any]) -> bytes:
+        prompt, system, tools, turns = content
+        sketcher = cast("Sketcher", self._sketcher)  # report() lets no content by
+        return bytes(sketcher.sketch(prompt, system=system, tools=tools, turns=turns))
+
+    def _send(
+        self,
+        datum: bytes,
+        key: str | bytes,
+        timestamp: int,
+        event_id: str,
+        wait: Callable[[float], None],
+    ) -> None:
+        """Hand one accepted event to librdkafka; ``wait`` while its queue is full."""
+        try:
+            while not self._producer.send(
+                self._framing + datum, key, timestamp, event_id
+            ):
+                if self._stop.is_set():
+                    self._drop(DropReason.CLOSED, _TOO_LATE)
+                    return
+                wait(_PAUSE)
+        except KafkaException as error:
+            self._ledger.refuse()
+            self._warnings.warn("failed", error.args[0].name())
+        except (OverflowError, TypeError, ValueError) as error:
+            # A time that no calendar has, or a column of a wrong type.
+            self._drop(DropReason.INVALID, type(error).__name__)
+
+    def _settle(self, error: KafkaError | None, _message: Message) -> None:
+        if error is None:
+            self._ledger.deliver()
+        elif is_purged(error):
+            self._drop(DropReason.CLOSED, _TOO_LATE)
+        else:
+            self._ledger.fail()
+            self._warnings.warn("failed", f"{error.name()}, topic {self._topic}")
+
+    def _give_up(self) -> None:
+        """Drop what is left when the reporter is closed."""
+        deadline = time.monotonic() + _JOIN_TIMEOUT
+        while self._ledger.waiting and time.monotonic() < deadline:
+            # Again and again: a caller may be between its acceptance and the queue.
+            self._producer.purge()
+            with contextlib.suppress(queue.Empty):
+                if self._queue.get(timeout=_PAUSE) is not None:
+                    self._drop(DropReason.CLOSED, _TOO_LATE)
+
+    def _drop(self, reason: DropReason, detail: str) -> None:
+        self._ledger.drop(reason)
+        self._warnings.warn(f"dropped, {reason}", detail)
+
+    def _overflow(self, count: int) -> None:
+        self._ledger.overflow(count)
+        detail = f"{self._ledger.limit} are waiting for {self._bootstrap}"
+        self._warnings.warn(f"dropped, {DropReason.BUFFER_FULL}", detail, count)
+
+
+def _abandon_in_child() -> None:
+    """After a fork: neither threads nor sockets of a reporter exist in the child."""
+    for reporter in list(_reporters):
+        reporter._ledger = ReportLedger(1)  # noqa: SLF001  the old lock may be held for good
+        reporter._ledger.close(_FORKED)  # noqa: SLF001  same module
+        # librdkafka would wait for its threads when it is freed: never free it.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(reporter._producer))  # noqa: SLF001  same module
+
+
+os.register_at_fork(after_in_child=_abandon_in_child)
