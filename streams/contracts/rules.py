@@ -46,7 +46,9 @@ CONTENT_FIELDS: Final = frozenset(
         *("event_content", "tool_calls", "arguments"),
     }
 )
-_PREFIX = "gen_ai_"
+_PREFIX: Final = "gen_ai_"
+_PROVIDER: Final = "gen_ai_system"
+"""OpenTelemetry's old name of the provider; without its prefix it is a prompt."""
 
 # Starts of credentials that providers publish so that leaks can be found: OpenAI and
 # Anthropic (sk-), Stripe (sk_, rk_, pk_), GitHub (gh?_, github_pat_), GitLab (glpat-),
@@ -175,8 +177,8 @@ def is_content_field(name: str) -> bool:
     >>> is_content_field("gen_ai.input.messages"), is_content_field("output_type")
     (True, False)
     """
-    plain = name.lower().replace(".", "_").replace("-", "_").removeprefix(_PREFIX)
-    return plain in CONTENT_FIELDS
+    plain = name.lower().replace(".", "_").replace("-", "_")
+    return plain != _PROVIDER and plain.removeprefix(_PREFIX) in CONTENT_FIELDS
 
 
 def content_schema_field(avro: Any) -> str | None:

@@ -227,9 +227,14 @@ class _Walker:
 
     def _array(self, step: Step, at: _Ints) -> tuple[_Ints, _Mask]:
         count = self.bytes[at]
-        doubtful = _odd(count) | (count > 2 * _MOST_ITEMS)
-        left = np.where(doubtful, 0, count >> 1)
+        doubtful = count > 2 * _MOST_ITEMS
+        left = np.where(doubtful, 0, (count + 1) >> 1)
         end = at + 1
+        # A negative count is followed by the block's size, as some Go encoders do.
+        if (where := np.flatnonzero(_odd(count))).size:
+            _, width, odd = self._length(end[where])
+            end[where] += width
+            doubtful[where] |= odd
         filled = left > 0
         while (where := np.flatnonzero(left)).size:
             width, odd = self._text(step, end[where])
