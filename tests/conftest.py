@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from confluent_kafka.admin import AdminClient
@@ -25,6 +25,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
+def free_ports() -> Callable[[int], list[int]]:
+    """Return a function that finds ports on 127.0.0.1 that nobody listens on."""
+    return _free_ports
+
+
+@pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start a real Kafka broker on free ports and yield its bootstrap address.
 
@@ -32,7 +38,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """
     from streams.bus.broker import DevBroker
 
-    port, controller_port = free_ports(2)
+    port, controller_port = _free_ports(2)
     broker = DevBroker(port, controller_port, tmp_path_factory.mktemp("broker"))
     shown = sys.__stderr__ or sys.stderr
 
@@ -72,8 +78,7 @@ def _listed(admin: AdminClient) -> set[str]:
     return set(admin.list_topics(timeout=10).topics)
 
 
-def free_ports(count: int) -> list[int]:
-    """Find ports on 127.0.0.1 that nobody listens on."""
+def _free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
     try:
         for each in sockets:

@@ -39,7 +39,7 @@ READY_TIMEOUT = 60.0  # s; it takes 3, a loaded machine many times that
 STOP_TIMEOUT = 30.0  # s until SIGTERM becomes SIGKILL
 POLL_INTERVAL = 0.1  # s
 METADATA_TIMEOUT = 2.0  # s for one answer of a broker that accepts connections
-LOG_TAIL = 5  # lines of the log that an error shows
+LOG_LINES = 5  # lines of the log that an error shows
 
 
 class _Record(msgspec.Struct, frozen=True):
@@ -274,11 +274,11 @@ class DevBroker:
         for file in (self.log_file, self.home / "broker.out"):
             with contextlib.suppress(OSError):
                 lines = file.read_text("utf-8", errors="replace").splitlines()
-                told = [
-                    line for line in lines if " ERROR " in line or " FATAL " in line
-                ]
-                if last := (told or lines)[-LOG_TAIL:]:
-                    return f"{file} ends:\n" + "\n".join(last)
+                lines = [line for line in lines if not line.startswith("\tat ")]
+                errors = [n for n, line in enumerate(lines) if " ERROR " in line]
+                start = errors[-1] if errors else -LOG_LINES
+                if shown := lines[start:][:LOG_LINES]:
+                    return f"{file} says:\n" + "\n".join(shown)
         return f"there is no log in {self.home}"
 
 

@@ -80,7 +80,7 @@ def _text(found: dict[str, bytes | str | None], name: str) -> str:
 
 def _milliseconds(text: str) -> int:
     try:
-        moment = dt.datetime.fromisoformat(text)
+        moment = dt.datetime.fromisoformat(text.upper())  # t, z: RFC 3339
         return (moment - _EPOCH) // _MILLISECOND
     except (ValueError, TypeError) as error:  # TypeError: it has no time zone
         raise InvalidRecord(

@@ -100,13 +100,13 @@ def fetch_jars(progress: Progress) -> Path:
                 "brew install maven)"
             )
         for leftover in cache_dir().glob(f"{target.name}.part*"):
-            shutil.rmtree(leftover)
+            shutil.rmtree(leftover, ignore_errors=True)
         work = Path(tempfile.mkdtemp(prefix=f"{target.name}.part", dir=cache_dir()))
         try:
             _run_maven(mvn, work, lambda detail: progress(step, detail))
             (work / "lib").rename(target)
         finally:
-            shutil.rmtree(work)
+            shutil.rmtree(work, ignore_errors=True)
     return target
 
 

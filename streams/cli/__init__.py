@@ -16,6 +16,7 @@ __all__ = ["VERBS", "app", "main"]
 VERBS: dict[str, str] = {
     "broker": "streams.cli.broker:app",
     "topics": "streams.cli.topics:app",
+    "simulate": "streams.cli.simulate:app",
 }
 """Verb to the import string of its cyclopts app, in the order of ``--help``."""
 
@@ -35,6 +36,8 @@ def main() -> None:
     except DistillwatchError as error:
         # A message may hold topic[partition]@offset: brackets are not markup.
         Console(stderr=True).print(
-            f"[red]{type(error).__name__}[/]: {escape(str(error))}", highlight=False
+            f"[red]{type(error).__name__}[/]: {escape(str(error))}",
+            highlight=False,
+            soft_wrap=True,
         )
         sys.exit(1)
