@@ -32,6 +32,8 @@ __all__ = ["iter_datums", "read_container", "write_container"]
 
 _BLOCK_BYTES: Final = 1 << 20
 """Bytes: about 3,000 events a block, so that a block's fixed cost does not show."""
+_SYNC_MARKER: Final = b"distillwatch\x00avr"
+"""The same records give the same file: a marker drawn at random would not."""
 _BATCH_RECORDS: Final = 4096
 """Records: the small blocks of other writers are read together up to so many."""
 
@@ -67,6 +69,7 @@ def write_container(
                 counted(),
                 codec=codec,
                 sync_interval=_BLOCK_BYTES,
+                sync_marker=_SYNC_MARKER,
                 strict_allow_default=True,
             )
         partial.replace(path)

@@ -1,0 +1,141 @@
+"""Prompts by role: from a corpus folder where one is given, else made up.
+
+A corpus file is JSON lines, gzipped: ``role`` and ``text``, and where known
+``corpus``, ``system`` and ``turns`` (all turns of the person, the first one is the
+text). Roles are read as they come, so that a folder with other corpora of roles
+``legit-…`` and ``campaign-…`` works as well.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from random import Random
+from typing import NamedTuple, Self
+
+import msgspec
+
+from streams.errors import CorpusNotFound, ScenarioError
+from streams.scenarios import generators
+
+__all__ = ["MAX_CHARS", "Corpora", "Prompt"]
+
+MAX_CHARS = 8192
+"""Longer prompts are cut: a gateway's sketch reads no further either."""
+MAX_PROMPTS = 20_000
+"""Prompts kept of one corpus file: bounds memory, far above what is needed."""
+GENERATED = 4_000
+"""Prompts made up for a role that no corpus has."""
+GENERATED_SETS = 6
+"""Public test sets made up where no corpus has one."""
+
+
+class Prompt(NamedTuple):
+    """What a person or program sends: never leaves the simulator as text.
+
+    ``turns``: all turns of the person's side of the conversation, ``text`` first.
+    """
+
+    text: str
+    system: str | None = None
+    turns: tuple[str, ...] = ()
+
+
+class _Line(msgspec.Struct):
+    role: str
+    text: str
+    corpus: str = ""
+    system: str | None = None
+    turns: tuple[str, ...] | None = None
+
+
+class Corpora:
+    """Pools of prompts by role and, within a role, by the corpus they come from."""
+
+    def __init__(self, pools: dict[str, dict[str, list[Prompt]]], seed: int) -> None:
+        self._pools = pools
+        self._seed = seed
+
+    @classmethod
+    def generated(cls, seed: int) -> Self:
+        """No folder: every role is made up by the scenario's own generators."""
+        return cls({}, seed)
+
+    @classmethod
+    def read(cls, folder: Path, seed: int) -> Self:
+        """Read ``folder/prompts/*.jsonl.gz``, or else ``folder/*.jsonl.gz``.
+
+        Raises `CorpusNotFound` when there are none, `ScenarioError` with the file and
+        line (never its text) when one is malformed.
+        """
+        files = sorted(folder.glob("prompts/*.jsonl.gz")) or sorted(
+            folder.glob("*.jsonl.gz")
+        )
+        if not files:
+            raise CorpusNotFound(
+                f"no *.jsonl.gz in {folder} or {folder / 'prompts'}; leave --corpus "
+                "out to use the scenario's own prompts"
+            )
+        pools: dict[str, dict[str, list[Prompt]]] = {}
+        for file in files:
+            for line in _lines(file):
+                corpus = line.corpus or file.name.removesuffix(".jsonl.gz")
+                pool = pools.setdefault(line.role, {}).setdefault(corpus, [])
+                if len(pool) < MAX_PROMPTS:
+                    pool.append(_prompt(line))
+        return cls(pools, seed)
+
+    def sets(self, roles: Sequence[str]) -> list[list[Prompt]]:
+        """Prompts of the first role that is there, one list for each corpus.
+
+        A role is taken by its exact name, else all roles that begin with it. When
+        none is there, they are made up in the manner of the first role.
+        """
+        for role in roles:
+            named = self._pools.get(role)
+            if named:
+                return [named[corpus] for corpus in sorted(named)]
+            found = [
+                pool[corpus]
+                for name, pool in sorted(self._pools.items())
+                if name.startswith(role)
+                for corpus in sorted(pool)
+            ]
+            if found:
+                return found
+        return self._make(roles[0])
+
+    def pool(self, roles: Sequence[str]) -> list[Prompt]:
+        """All prompts of `sets` in one list; at least one."""
+        return [prompt for prompts in self.sets(roles) for prompt in prompts]
+
+    def _make(self, role: str) -> list[list[Prompt]]:
+        rng = Random(f"{self._seed}/{role}")  # noqa: S311 simulation, not security
+        each = GENERATED // GENERATED_SETS
+        sets = [
+            [Prompt(**generators.make(role, rng)._asdict()) for _ in range(each)]
+            for _ in range(GENERATED_SETS)
+        ]
+        self._pools[role] = {f"{role}-{n}": made for n, made in enumerate(sets)}
+        return sets
+
+
+def _lines(file: Path) -> Iterator[_Line]:
+    decoder = msgspec.json.Decoder(_Line)
+    with gzip.open(file) as handle:
+        for number, line in enumerate(handle, 1):
+            if not line.strip():
+                continue
+            try:
+                yield decoder.decode(line)
+            except msgspec.DecodeError as error:
+                raise ScenarioError(f"{file}:{number}: {error}") from error
+
+
+def _prompt(line: _Line) -> Prompt:
+    return Prompt(
+        text=line.text[:MAX_CHARS],
+        system=line.system[:MAX_CHARS] if line.system else None,
+        turns=tuple(turn[:MAX_CHARS] for turn in line.turns or ()),
+    )

@@ -1,0 +1,247 @@
+"""Ordinary accounts: who they are, when they call, from where, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.scenarios import texts
+from streams.scenarios.arrivals import HOUR, Span, daily, jobs, sessions
+from streams.scenarios.chance import dice
+from streams.scenarios.facets import BROWSERS, SDKS, draw_build, own_build
+from streams.scenarios.generators import expand
+from streams.scenarios.manners import manner_of
+from streams.scenarios.scenario import Cohort
+from streams.scenarios.traffic import Account
+from streams.scenarios.world import World
+
+__all__ = ["log_uniform", "populate"]
+
+Ints = NDArray[np.int64]
+DAY = 24 * HOUR
+NEWCOMERS = 0.04
+"""Share of ordinary accounts that open during the scenario."""
+ROAMING = 0.2
+"""Share of a person's conversations from a carrier's network instead of home."""
+STICKY = 2
+"""Networks of a pool that an account keeps to, at most."""
+CHAT_TURNS, CHAT_GAP = 2.6, 70.0
+"""Mean requests of a conversation, and median seconds between them."""
+AGENT_CALLS, AGENT_GAP = 14.0, 9.0
+"""Mean calls of an agent's session, and median seconds between them."""
+LESSON = 50 * 60_000
+"""Length of a lesson, ms."""
+WHOLE_RUN = 0.7
+"""Share of the accounts with a test set that run it from its first item."""
+
+
+def log_uniform(rng: np.random.Generator, bounds: tuple[float, float]) -> float:
+    """Draw between the bounds, evenly on a logarithmic scale."""
+    low, high = np.log(bounds[0]), np.log(bounds[1])
+    return float(np.exp(rng.uniform(low, high)))
+
+
+def populate(
+    world: World, cohort: Cohort, on_account: Callable[[], None] = lambda: None
+) -> None:
+    """Add a cohort's accounts and requests to the world's traffic."""
+    crowd = _Crowd(world, cohort)
+    groups = [_Group(crowd, number) for number in range(cohort.groups)]
+    for number in range(cohort.accounts):
+        crowd.account(groups[number % cohort.groups], number)
+        on_account()
+
+
+class _Group:
+    """What the accounts of one group share."""
+
+    def __init__(self, crowd: _Crowd, number: int) -> None:
+        world, cohort = crowd.world, crowd.cohort
+        rng, words = crowd.rng, crowd.words
+        label = world.ids.make("group", cohort.name, number, size=4)
+        self.build = own_build(rng, label) if cohort.client == "one" else None
+        self.network: int | None = None
+        if cohort.network == "one":
+            self.network = world.network("group", cohort.name, number)
+        self.payment = world.ids.make("payment", cohort.name, number, size=8)
+        self.organization = world.ids.make("organization", cohort.name, number, size=8)
+        self.offset = float(rng.uniform(*cohort.utc_offset_hours))
+        self.kit: texts.Kit | None = None
+        self.rows = np.zeros(0, dtype=np.int64)
+        if cohort.behaviour in {"bulk", "agentic", "app"}:
+            self.kit = crowd.kit()
+        elif cohort.behaviour == "harness":
+            items = words.choice(world.corpora.sets(cohort.roles))
+            self.rows = texts.test_set(world.prompts, items, cohort.items, words)
+        elif cohort.behaviour == "classroom":
+            self.task = expand(words.choice(("{exercise}", "{problem}")), words)
+            self.lessons = daily(rng, 2, Span(0, world.end - LESSON), "office", 0.0)
+        self.manner = crowd.manner(self.kit)
+
+
+class _Crowd:
+    """Makes the accounts of one cohort, from random streams of its own."""
+
+    def __init__(self, world: World, cohort: Cohort) -> None:
+        self.world = world
+        self.cohort = cohort
+        self.rng = world.rng("cohort", cohort.name)
+        self.words = dice(world.key("cohort", cohort.name))
+        start = round(cohort.start_hour * HOUR)
+        end = world.end
+        if cohort.duration_hours is not None:
+            end = min(end, start + round(cohort.duration_hours * HOUR))
+        self.span = Span(start, end)
+
+    def kit(self) -> texts.Kit:
+        """Make up a program of this cohort's kind."""
+        cohort = self.cohort
+        shape = "agent" if cohort.behaviour == "agentic" else cohort.behaviour
+        return texts.kit(shape, self.world.corpora.sets(cohort.roles), self.words)
+
+    def manner(self, kit: texts.Kit | None) -> int:
+        """Row of a new manner of calling."""
+        manner = manner_of(self.cohort.behaviour, kit, self.world.ids, self.rng)
+        return self.world.traffic.manner(manner)
+
+    def account(self, group: _Group, number: int) -> None:
+        """Make one account and its requests; one that never calls is left out."""
+        world, cohort, rng = self.world, self.cohort, self.rng
+        name = (cohort.name, number)
+        span, opened = self.span, -log_uniform(rng, cohort.age_days) * DAY
+        if cohort.network == "own" and rng.random() < NEWCOMERS:
+            opened = float(rng.uniform(span.start, (span.start + span.end) / 2))
+            span = Span(round(opened), span.end)
+        activity = rng.lognormal(-(cohort.spread**2) / 2, cohort.spread)
+        days = (span.end - span.start) / DAY
+        n = int(rng.poisson(cohort.requests_per_day * days * activity))
+        if not n:
+            return
+        offset = group.offset
+        if cohort.network == "own":
+            offset = float(rng.uniform(*cohort.utc_offset_hours))
+        times, session = self._times(group, n, span, offset)
+        inside = times < world.end
+        times, session = times[inside], session[inside]
+        if not len(times):
+            return
+        browser = cohort.client == "browser"
+        row = world.traffic.account(
+            Account(
+                id=world.ids.make("account", *name),
+                cohort=cohort.name,
+                campaign="",
+                created_at=world.start + round(opened),
+                organization=self._owned(
+                    cohort.organization, "organization", name, group.organization
+                ),
+                payment=self._owned(cohort.payment, "payment", name, group.payment),
+                api_key=None if browser else world.ids.make("key", *name, size=8),
+            )
+        )
+        prompts, manner = self._prompts(group, session)
+        build = group.build or draw_build(rng, BROWSERS if browser else SDKS)
+        talks = cohort.behaviour in {"interactive", "classroom", "app"}
+        world.traffic.add(
+            row,
+            times,
+            prompts,
+            manner=manner,
+            model=world.ordinary_models(rng, times, adopts=cohort.adopts),
+            network=self._network(group, name, session),
+            build=world.build(build),
+            session=session if talks else None,
+        )
+
+    def _owned(
+        self, rule: str, kind: str, name: tuple[str, int], shared: str
+    ) -> str | None:
+        if rule == "none":
+            return None
+        return shared if rule == "one" else self.world.ids.make(kind, *name, size=8)
+
+    def _times(
+        self, group: _Group, n: int, span: Span, offset: float
+    ) -> tuple[Ints, Ints]:
+        """Draw the times of an account's requests, and the session of each."""
+        rng, behaviour = self.rng, self.cohort.behaviour
+        alone = np.zeros(n, dtype=np.int64)
+        if behaviour in {"interactive", "app", "classroom"}:
+            lengths = _lengths(rng, n, CHAT_TURNS)
+            starts = daily(rng, len(lengths), span, self.cohort.profile, offset)
+            if behaviour == "classroom":
+                lesson = rng.choice(group.lessons, len(lengths))
+                starts = np.sort(lesson + rng.integers(0, LESSON, len(lengths)))
+            return sessions(rng, starts, lengths, CHAT_GAP)
+        if behaviour == "agentic":
+            lengths = _lengths(rng, n, AGENT_CALLS)
+            starts = self._machine(len(lengths), span, offset)
+            return sessions(rng, starts, lengths, AGENT_GAP)
+        if behaviour == "harness":
+            start = daily(rng, 1, span, self.cohort.profile, offset)
+            gaps = rng.exponential(rng.uniform(500, 4000), n)
+            return start + np.cumsum(gaps).astype(np.int64), alone
+        return self._machine(n, span, offset), alone
+
+    def _machine(self, n: int, span: Span, offset: float) -> Ints:
+        """Draw a program's times: a measured client's record, else batch jobs."""
+        rng = self.rng
+        if self.world.rates is not None:
+            return self.world.rates.draw(rng, n, span)
+        runs = daily(rng, int(rng.integers(2, 9)), span, self.cohort.profile, offset)
+        return jobs(rng, n, span, runs)
+
+    def _prompts(self, group: _Group, session: Ints) -> tuple[Ints, int]:
+        """Rows of the prompts of an account's requests, and its manner of calling."""
+        table, words, cohort = self.world.prompts, self.words, self.cohort
+        if cohort.behaviour == "harness":
+            items = len(group.rows)
+            first = 0 if words.random() < WHOLE_RUN else words.randrange(items)
+            return group.rows[(first + np.arange(len(session))) % items], group.manner
+        if cohort.behaviour == "classroom":
+            return texts.classroom(table, group.task, session, words), group.manner
+        if cohort.behaviour == "interactive":
+            pool = self.world.corpora.pool(cohort.roles)
+            return texts.chats(table, pool, session, words), group.manner
+        kit, manner = group.kit, group.manner
+        if kit is None or cohort.template == "account":
+            kit = self.kit()
+            manner = self.manner(kit)
+        if cohort.behaviour == "app":
+            rows = texts.chats(table, kit.documents, session, words, kit.template)
+        elif cohort.behaviour == "agentic":
+            rows = texts.agentic(table, kit, session, words)
+        else:
+            rows = texts.filled(table, kit, len(session), words)
+        return rows, manner
+
+    def _network(
+        self, group: _Group, name: tuple[str, int], session: Ints
+    ) -> Ints | int:
+        """Draw each request's network: a group's, a pool's, or home and a carrier's."""
+        world, rng, cohort = self.world, self.rng, self.cohort
+        count = int(session.max()) + 1
+        if group.network is not None:
+            return group.network
+        if cohort.network in world.pools:
+            networks = world.pools[cohort.network]
+            if cohort.network not in world.rotating:
+                networks = rng.choice(networks, STICKY)
+            return rng.choice(networks, count)[session]
+        home = world.network(*name)
+        if cohort.client != "browser":
+            return home
+        away = rng.random(count) < ROAMING
+        return np.where(away, rng.choice(world.mobile), home)[session]
+
+
+def _lengths(rng: np.random.Generator, n: int, mean: float) -> Ints:
+    """Draw session lengths that sum to ``n``, geometric with this mean."""
+    lengths = rng.geometric(1 / mean, n)
+    ends = np.cumsum(lengths)
+    count = int(np.searchsorted(ends, n)) + 1
+    lengths = lengths[:count]
+    lengths[-1] -= ends[count - 1] - n
+    return lengths.astype(np.int64)
