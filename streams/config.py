@@ -147,6 +147,13 @@ class Config:
         unit="records",
         minimum=1,
     )
+    unflushed_records: int = _setting(
+        50_000,
+        "After so many records of one partition a flush does not wait for its "
+        "interval, and reading waits for the flush.",
+        unit="records",
+        minimum=1,
+    )
     max_future: float = _setting(
         24.0,
         "An event dated further ahead of its Kafka timestamp is dead-lettered: "

@@ -1,0 +1,133 @@
+"""Everything a worker writes to Kafka, acknowledged by the broker before it returns."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from streams.agents.changelog import FENCE_KEY, ChangelogWriter, RowHeaders
+from streams.agents.fetched_chunk import FetchedChunk
+from streams.agents.owned_partition import OwnedPartition
+from streams.bus.cloudevents import headers as event_headers
+from streams.bus.dead_letters import dead_letter_headers
+from streams.engine.stage import Output, Rejected, Row
+from streams.errors import BusError
+
+__all__ = ["DEAD_LETTER_TOPIC", "SOURCE", "BrokerWriter"]
+
+DEAD_LETTER_TOPIC = "llm.requests.dlq"
+SOURCE = "distillwatch"
+_OUTPUTS_IN_FLIGHT = 2000  # bounds the futures of one flush
+
+
+class BrokerWriter:
+    """Writes through aiokafka's producer below Faust's.
+
+    ``producer`` gives the running ``AIOKafkaProducer``; it retries by itself for its
+    request timeout, in order and without repeats (it is idempotent), so an error that
+    comes out of it ends the worker.
+    """
+
+    def __init__(self, producer: Callable[[], Any]) -> None:
+        self._producer = producer
+
+    async def send(self, outputs: Sequence[Output]) -> None:
+        """Send the outputs of a stage and wait until the broker has them all."""
+        producer = self._producer()
+        for begin in range(0, len(outputs), _OUTPUTS_IN_FLIGHT):
+            part = outputs[begin : begin + _OUTPUTS_IN_FLIGHT]
+            await asyncio.gather(
+                *[
+                    await producer.send(
+                        output.topic,
+                        output.value,
+                        key=output.key,
+                        partition=output.partition,
+                        timestamp_ms=output.timestamp,
+                        headers=event_headers(
+                            output.event_id, output.type, SOURCE, output.timestamp
+                        ),
+                    )
+                    for output in part
+                ]
+            )
+
+    async def send_dead_letters(
+        self,
+        partition: OwnedPartition,
+        fetched: FetchedChunk,
+        rejected: Sequence[Rejected],
+        stage: str,
+    ) -> list[Awaitable[object]]:
+        """Send refused records as they came; return what to await."""
+        producer = self._producer()
+        topic, number = partition.source
+        where = {offset: i for i, offset in enumerate(fetched.chunk.offsets)}
+        letters = []
+        for offset, error in rejected:
+            i = where[offset]
+            reasons = dead_letter_headers(topic, number, offset, error, stage=stage)
+            letters.append(
+                await producer.send(
+                    DEAD_LETTER_TOPIC,
+                    fetched.chunk.values[i],
+                    key=fetched.keys[i],
+                    headers=[*fetched.headers[i], *reasons],
+                )
+            )
+        return letters
+
+    async def write_rows(self, partition: OwnedPartition, rows: Sequence[Row]) -> None:
+        """Write a flush to the changelog: the batches in order, its end last.
+
+        Stops between two batches when the partition is lost: without their end the
+        rows written do not count.
+        """
+        writer = partition.writer
+        if writer is None:
+            raise BusError(f"{partition.place}: rows to write before it is live")
+        last = len(rows) - 1
+        begin = 0
+        while begin < len(rows) and not partition.lost:
+            batch = self._producer().create_batch()
+            begin = _fill(batch, rows, begin, last, writer)
+            batch.close()
+            await (await self._send_batch(batch, partition))
+
+    async def write_fence(self, partition: OwnedPartition, headers: RowHeaders) -> int:
+        """Write the fence of a new owner; return its offset."""
+        topic, number = partition.changelog
+        metadata = await self._producer().send_and_wait(
+            topic, b"", key=FENCE_KEY, partition=number, headers=headers
+        )
+        return int(metadata.offset)
+
+    async def _send_batch(
+        self, batch: Any, partition: OwnedPartition
+    ) -> Awaitable[object]:
+        topic, number = partition.changelog
+        sent: Awaitable[object] = await self._producer().send_batch(
+            batch, topic, partition=number
+        )
+        return sent
+
+
+def _fill(
+    batch: Any, rows: Sequence[Row], begin: int, last: int, writer: ChangelogWriter
+) -> int:
+    append, row_headers = batch.append, writer.row_headers
+    for i in range(begin, last):
+        key, value = rows[i]
+        if not append(timestamp=None, key=key, value=value, headers=row_headers):
+            return _at_least_one(i, begin)
+    key, value = rows[last]
+    if append(timestamp=None, key=key, value=value, headers=writer.end_headers):
+        return last + 1
+    return _at_least_one(last, begin)
+
+
+def _at_least_one(filled_to: int, begin: int) -> int:
+    if filled_to == begin:
+        raise BusError("a state row is larger than a batch to the changelog may be")
+    return filled_to

@@ -1,0 +1,115 @@
+"""A Faust store whose content is one stage object per partition.
+
+Faust's recovery reads the changelog into it, in chunks. Rows go out by the flush, not
+by assignment to keys: the dictionary side of a store is not offered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+from faust.stores.base import Store
+from faust.types import TP, EventT
+
+from streams.agents.fetched_chunk import FetchedChunk
+from streams.agents.owned_partition import OwnedPartition
+
+__all__ = ["ColumnarStore"]
+
+
+class ColumnarStore(Store[bytes, bytes]):
+    """The partitions of one stage that this worker owns."""
+
+    app: Any  # a DetectorApp, which imports this module
+    table: Any  # a ColumnarTable, likewise
+
+    def __post_init__(self) -> None:
+        self.data = {}  # state is read through the stage objects
+        self.partitions: dict[int, OwnedPartition] = {}
+
+    def live(self) -> list[OwnedPartition]:
+        """Return the partitions that take chunks."""
+        return [p for p in self.partitions.values() if p.live]
+
+    def persisted_offset(self, tp: TP) -> int | None:
+        """Return -1: each assignment reads its changelog from the beginning.
+
+        None would make Faust go on behind what an earlier assignment had read.
+        """
+        return -1
+
+    def apply_changelog_batch(
+        self,
+        batch: Iterable[EventT[Any]],
+        to_key: Callable[[Any], bytes],
+        to_value: Callable[[Any], bytes],
+    ) -> None:
+        """Feed chunks of the changelog to their stage objects.
+
+        Faust's recovery logs an exception and goes on without the rows, so a failure
+        takes the worker down here.
+        """
+        for event in batch:
+            partition = self.partitions.get(event.message.partition)
+            if partition is None or partition.writer or partition.lost:
+                continue
+            try:
+                partition.restore(cast(FetchedChunk, event.value))
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is fatal
+                partition.lose()
+                self.app.fail(error, partition.changelog)
+
+    async def on_rebalance(
+        self,
+        assigned: set[TP],
+        revoked: set[TP],
+        newly_assigned: set[TP],
+        generation_id: int = 0,
+    ) -> None:
+        """Start every assigned partition afresh, kept ones as well.
+
+        A kept stage object may have given outputs that a broken-off flush never sent.
+        """
+        self.lose_all()
+        self.partitions = {
+            tp.partition: self.table.own(tp.partition)
+            for tp in assigned
+            if tp.topic == self.table.changelog_topic_name
+        }
+
+    def lose_all(self) -> None:
+        """Give all partitions up."""
+        for partition in self.partitions.values():
+            partition.lose()
+
+    async def on_recovery_completed(
+        self, active_tps: set[TP], standby_tps: set[TP]
+    ) -> None:
+        """Fence the partitions off from former owners and let them go live."""
+        await asyncio.gather(
+            *(self._take_over(p) for p in list(self.partitions.values()))
+        )
+
+    async def _take_over(self, partition: OwnedPartition) -> None:
+        try:
+            await self.app.take_over(partition)
+        except Exception as error:  # noqa: BLE001 - Faust would not even log it
+            partition.lose()
+            self.app.fail(error, partition.changelog)
+
+    def reset_state(self) -> None:
+        """Do nothing: there are no files."""
+
+    async def backup_partition(
+        self, tp: TP | int, flush: bool = True, purge: bool = False, keep: int = 1
+    ) -> None:
+        """Refuse: the changelog is the backup."""
+        raise NotImplementedError
+
+    def restore_backup(
+        self, tp: TP | int, latest: bool = True, backup_id: int = 0
+    ) -> None:
+        """Refuse: the changelog is the backup."""
+        raise NotImplementedError

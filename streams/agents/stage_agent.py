@@ -1,0 +1,167 @@
+"""The one agent behind all stages: chunks in, flushes out, offsets moved on.
+
+Nothing here knows what a stage computes. What holds, whatever fails and whenever:
+
+* a chunk is acknowledged, and so may be committed, only after the outputs, the rows and
+  the dead letters that come of it are with the broker;
+* a flush is never in two runs at once for a partition, and one that fails is never
+  continued: the worker ends, and the next owner starts from the last whole flush;
+* a partition given up in a rebalance sends nothing more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+from faust.types import EventT, StreamT
+
+from streams.agents.broker_writer import BrokerWriter
+from streams.agents.columnar_table import ColumnarTable
+from streams.agents.fetched_chunk import FetchedChunk
+from streams.agents.idle_rule import WatermarkHistory
+from streams.agents.owned_partition import Held, OwnedPartition
+from streams.config import Config
+
+__all__ = ["StageAgents"]
+
+
+class StageAgents:
+    """The agents of all stages of a worker, and their common flush timer."""
+
+    def __init__(
+        self,
+        app: Any,
+        config: Config,
+        tables: tuple[ColumnarTable, ...],
+        writer: BrokerWriter,
+    ) -> None:
+        self._app = app
+        self._config = config
+        self._tables = tables
+        self._writer = writer
+        self._watermarks = WatermarkHistory(config.idle_timeout)
+        self._closing = False
+
+    async def run(self, table: ColumnarTable, stream: StreamT[FetchedChunk]) -> None:
+        """Take every chunk of a stage's input; this is the body of its agent."""
+        async for event in cast(Any, stream).noack().events():
+            partition = table.store.partitions.get(event.message.partition)
+            if (
+                partition is None
+                or not partition.live
+                or event.message.generation_id != self._app.consumer_generation_id
+            ):
+                continue
+            try:
+                await self._receive(table, partition, event)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is fatal
+                partition.lose()
+                self._app.fail(error, partition.source, partition.taken.expected)
+            # Chunks may lie ready in a row; the loop has other work, too.
+            await asyncio.sleep(0)
+
+    async def _receive(
+        self, table: ColumnarTable, partition: OwnedPartition, event: EventT[Any]
+    ) -> None:
+        fetched = cast(FetchedChunk, event.value)
+        last_offset = event.message.offset
+        if partition.taken.jumps(fetched):
+            await self._app.accept_expired(partition, fetched.start)
+            if not partition.live:
+                return
+        partition.taken.follow(fetched)
+        partition.last_record_at = self._app.loop.time()
+        held = Held(last_offset, event, [])
+        if fetched.chunk.offsets:
+            rejected = partition.stage.take(fetched.chunk)
+            partition.held.append(held)
+            partition.unflushed += len(fetched.chunk.offsets)
+            if rejected:
+                held.letters = await self._writer.send_dead_letters(
+                    partition, fetched, rejected, table.name
+                )
+        else:
+            partition.held.append(held)
+        if partition.unflushed >= self._config.unflushed_records:
+            await self.flush(partition)
+
+    async def flush(self, partition: OwnedPartition) -> None:
+        """Apply what is closed, write what comes of it, then acknowledge its chunks."""
+        async with partition.lock:
+            if not partition.live:
+                return
+            partition.unflushed = 0
+            stage = partition.stage
+            before = stage.applied_offset
+            outputs = stage.advance()
+            # Taken now, so that they are the state at this very offset.
+            rows, applied = stage.dirty_rows(), stage.applied_offset
+            try:
+                await self._writer.send(outputs)
+                await self._writer.write_rows(partition, rows)
+                await self._acknowledge(partition, applied)
+            except BaseException:
+                partition.lose()
+                raise
+            if applied != before or rows or outputs:
+                partition.last_progress_at = self._app.loop.time()
+
+    async def _acknowledge(self, partition: OwnedPartition, applied: int) -> None:
+        while partition.held and partition.held[0].last_offset < applied:
+            held = partition.held[0]
+            await asyncio.gather(*held.letters)
+            if partition.lost:
+                return
+            partition.held.popleft()
+            cast(FetchedChunk, held.event.value).applied = True
+            held.event.ack()
+
+    async def flush_forever(self) -> None:
+        """Flush all partitions every interval, until the worker closes."""
+        while not self._closing:
+            await asyncio.sleep(self._config.flush_interval)
+            self._close_idle()
+            await self.flush_all()
+
+    async def flush_all(self) -> None:
+        """Flush every live partition once, side by side."""
+        live = [p for table in self._tables for p in table.store.live()]
+        await asyncio.gather(*(self._flush_or_fail(p) for p in live))
+
+    async def _flush_or_fail(self, partition: OwnedPartition) -> None:
+        try:
+            await self.flush(partition)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is fatal
+            self._app.fail(error, partition.source, partition.stage.applied_offset)
+
+    def _close_idle(self) -> None:
+        now = self._app.loop.time()
+        live = [p for table in self._tables for p in table.store.live()]
+        self._watermarks.note(now, (p.stage.open_minute for p in live))
+        reached = self._watermarks.before(now)
+        if reached is None:
+            return
+        for partition in self._tables[0].store.live():
+            silent = now - partition.last_record_at >= self._config.idle_timeout
+            if silent and self._is_read_to_end(partition):
+                partition.stage.close_idle(reached - 1)
+
+    def _is_read_to_end(self, partition: OwnedPartition) -> bool:
+        last = self._app.consumer.is_at_end(partition.source)
+        return last is not None and partition.taken.has_followed(*last)
+
+    async def release(self) -> None:
+        """Give all partitions up and wait until no flush of theirs is under way."""
+        self._watermarks.clear()
+        owned = [p for t in self._tables for p in t.store.partitions.values()]
+        for partition in owned:
+            partition.lose()
+        for partition in owned:
+            async with partition.lock:
+                pass
+
+    async def close(self) -> None:
+        """Flush a last time, before the worker leaves its group."""
+        self._closing = True
+        await self.flush_all()
