@@ -8,6 +8,8 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from streams.bus.cloudevents import headers
+from streams.bus.kafka_settings import producer_settings as bus_settings
+from streams.config import Config
 from streams.errors import ConfigError
 
 __all__ = ["EVENT_TYPE", "EventProducer", "is_purged", "producer_settings"]
@@ -15,19 +17,15 @@ __all__ = ["EVENT_TYPE", "EventProducer", "is_purged", "producer_settings"]
 EVENT_TYPE: Final = "io.distillwatch.RequestEvent"
 """The CloudEvents type of every reported event."""
 
-# Java's and aiokafka's hash of the key. librdkafka's own default is CRC32, with which
-# the events of one account would lie in another partition than its other records.
-_FIXED: Final = {"partitioner": "murmur2_random"}
+_CLIENT = "distillwatch-reporter"
 _DEFAULTS: Final[Mapping[str, Any]] = {
-    "client.id": "distillwatch-reporter",
-    "enable.idempotence": True,
-    "acks": "all",
-    "compression.type": "lz4",
     "queue.buffering.max.kbytes": 1 << 20,  # 1 GiB: the count of events is the limit
     "reconnect.backoff.max.ms": 2000,  # a broker that is back is soon found
-    "log_level": 2,  # critical: the rest comes through callbacks, not over stderr
     "allow.auto.create.topics": False,  # topics come from topics.toml
 }
+# With another partitioner the events of one account would lie in another partition
+# than its state.
+_FIXED: Final = ("bootstrap.servers", "partitioner")
 _PURGED: Final = (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)  # noqa: SLF001  librdkafka's own error codes are spelled so
 
 _PURGE_POLL = 0.1  # s
@@ -48,18 +46,18 @@ def producer_settings(
     >>> producer_settings("kafka:9092", linger=0.02, queue_limit=10)["linger.ms"]
     20.0
     """
-    fixed = {**_FIXED, "bootstrap.servers": bootstrap}
-    for name, value in (overrides or {}).items():
-        if name in fixed and value != fixed[name]:
+    base = bus_settings(Config(bootstrap=bootstrap, app_id=_CLIENT))
+    for name in _FIXED:
+        if overrides and overrides.get(name, base[name]) != base[name]:
             raise ConfigError(
-                f"kafka setting {name} must be {fixed[name]!r}; leave it out"
+                f"kafka setting {name} must be {base[name]!r}; leave it out"
             )
     return {
+        **base,
         **_DEFAULTS,
         "linger.ms": linger * 1000,
         "queue.buffering.max.messages": queue_limit,
         **(overrides or {}),
-        **fixed,
     }
 
 

@@ -59,6 +59,9 @@ def event_record(
             fields["occurred_at"] = received_at
     if sketch is not None:
         fields["sketch"] = sketch
+    reasons = fields.get("response_finish_reasons")
+    if isinstance(reasons, tuple):
+        fields["response_finish_reasons"] = [*reasons]  # what the check looks into
     datum = encode_datum(_NAME, fields)
     check_record(_NAME, fields)
     return EventRecord(

@@ -102,7 +102,7 @@ class RequestReporter:
             if schema_id is None
             else confluent_header(schema_id)
         )
-        self._warnings = ThrottledLog(_log)
+        self._log = ThrottledLog(_log)
         self._producer = EventProducer(
             producer_settings(
                 bootstrap,
@@ -113,7 +113,7 @@ class RequestReporter:
             topic=topic,
             source=source,
             on_settled=self._settle,
-            on_error=lambda error: self._warnings.warn("Kafka", error.str()),
+            on_error=lambda error: self._log.tell("Kafka", error.str()),
         )
         self._queue: queue.SimpleQueue[_Report | None] = queue.SimpleQueue()
         self._stop = threading.Event()
@@ -184,28 +184,28 @@ class RequestReporter:
 
     def report_encoded(
         self,
-        datums: Sequence[bytes],
+        values: Sequence[bytes],
         *,
         keys: Sequence[bytes | str],
         timestamps: Sequence[int],
         event_ids: Sequence[str],
         block: bool = True,
     ) -> int:
-        """Take events that are Avro already, as parallel columns; for loaders.
+        """Take events that are encoded already, as parallel columns; for loaders.
 
-        ``datums`` are RequestEvents of the present schema without framing,
-        ``timestamps`` milliseconds since the epoch, ``keys`` account ids. They are sent
-        unchecked. With ``block`` the caller waits while the buffer is full; without,
-        what finds no room is dropped. Returns how many were taken. Raises
+        ``values`` are RequestEvents with their framing (as `iter_datums` gives them)
+        and are sent unchecked; ``keys`` are account ids, ``timestamps`` milliseconds
+        since the epoch. With ``block`` the caller waits while the buffer is full;
+        without, what finds no room is dropped. Returns how many were taken. Raises
         `ReporterClosed` when the reporter is closed before all are.
         """
-        rows = zip(datums, keys, timestamps, event_ids, strict=True)
-        left = len(datums)
+        rows = zip(values, keys, timestamps, event_ids, strict=True)
+        left = len(values)
         while left:
             room = self._ledger.accept(min(left, _SLICE))
             if room:
-                for datum, key, timestamp, event_id in itertools.islice(rows, room):
-                    self._send(datum, key, timestamp, event_id, time.sleep)
+                for row in itertools.islice(rows, room):
+                    self._send(*row, time.sleep)
                 self._queue.put(None)  # wake the thread: there are reports to serve
                 left -= room
             elif block:
@@ -213,7 +213,7 @@ class RequestReporter:
             else:
                 self._overflow(left)
                 break
-        return len(datums) - left
+        return len(values) - left
 
     def flush(self, timeout: float = _CLOSE_TIMEOUT) -> int:
         """Wait until nothing is buffered, at most ``timeout`` seconds.
@@ -276,7 +276,13 @@ class RequestReporter:
         except Exception as error:  # noqa: BLE001  whatever an event holds, the thread goes on
             self._drop(DropReason.INVALID, type(error).__name__)
         else:
-            self._send(*record, self._producer.poll)
+            self._send(
+                self._framing + record.datum,
+                record.key,
+                record.timestamp,
+                record.event_id,
+                self._producer.poll,
+            )
 
     def _sketch(self, content: tuple[str, Any, Any, Any]) -> bytes:
         prompt, system, tools, turns = content
@@ -285,7 +291,7 @@ class RequestReporter:
 
     def _send(
         self,
-        datum: bytes,
+        value: bytes,
         key: str | bytes,
         timestamp: int,
         event_id: str,
@@ -293,16 +299,14 @@ class RequestReporter:
     ) -> None:
         """Hand one accepted event to librdkafka; ``wait`` while its queue is full."""
         try:
-            while not self._producer.send(
-                self._framing + datum, key, timestamp, event_id
-            ):
+            while not self._producer.send(value, key, timestamp, event_id):
                 if self._stop.is_set():
                     self._drop(DropReason.CLOSED, _TOO_LATE)
                     return
                 wait(_PAUSE)
         except KafkaException as error:
             self._ledger.refuse()
-            self._warnings.warn("failed", error.args[0].name())
+            self._log.tell("failed", error.args[0].name())
         except (OverflowError, TypeError, ValueError) as error:
             # A time that no calendar has, or a column of a wrong type.
             self._drop(DropReason.INVALID, type(error).__name__)
@@ -314,7 +318,7 @@ class RequestReporter:
             self._drop(DropReason.CLOSED, _TOO_LATE)
         else:
             self._ledger.fail()
-            self._warnings.warn("failed", f"{error.name()}, topic {self._topic}")
+            self._log.tell("failed", f"{error.name()}, topic {self._topic}")
 
     def _give_up(self) -> None:
         """Drop what is left when the reporter is closed."""
@@ -328,12 +332,12 @@ class RequestReporter:
 
     def _drop(self, reason: DropReason, detail: str) -> None:
         self._ledger.drop(reason)
-        self._warnings.warn(f"dropped, {reason}", detail)
+        self._log.tell(f"dropped, {reason}", detail)
 
     def _overflow(self, count: int) -> None:
         self._ledger.overflow(count)
         detail = f"{self._ledger.limit} are waiting for {self._bootstrap}"
-        self._warnings.warn(f"dropped, {DropReason.BUFFER_FULL}", detail, count)
+        self._log.tell(f"dropped, {DropReason.BUFFER_FULL}", detail, count)
 
 
 def _abandon_in_child() -> None:

@@ -19,7 +19,7 @@ class ThrottledLog:
     Thread-safe. ``clock`` gives seconds and is monotonic.
 
     >>> log = ThrottledLog(logging.getLogger("doctest"), clock=lambda: 0.0)
-    >>> log.warn("invalid", "a field is missing"), log.warn("invalid", "again")
+    >>> log.tell("invalid", "a field is missing"), log.tell("invalid", "again")
     (True, False)
     """
 
@@ -37,7 +37,7 @@ class ThrottledLog:
         self._unsaid: collections.Counter[str] = collections.Counter()
         self._lock = threading.Lock()
 
-    def warn(self, reason: str, detail: str, count: int = 1) -> bool:
+    def tell(self, reason: str, detail: str, count: int = 1) -> bool:
         """Log that ``count`` events met ``reason``; False when it was kept back.
 
         The next warning of the reason counts those kept back too. ``detail`` must not
