@@ -101,7 +101,7 @@ LEXICON: dict[str, str] = {
     "few_shot": (
         "few-shot|few shot|example 1|example 2|examples :|example :|demonstrations|"
         "for example :|here are some examples|here are examples|following examples|"
-        "input : |input-output|例如 :|示例|例子|样例|ejemplo :|ejemplos :|"
+        "input :|input-output|例如 :|示例|例子|样例|ejemplo :|ejemplos :|"
         "пример :|примеры :"
     ),
     "translation": (
@@ -119,7 +119,7 @@ LEXICON: dict[str, str] = {
         "reasoning trace|reasoning traces|thinking process|thought process|"
         "reasoning process|reasoning steps|internal reasoning|inner monologue|"
         "internal monologue|chain of thought|hidden reasoning|scratchpad|<think>|"
-        "think> |your thoughts|your thinking|full reasoning|complete reasoning|"
+        "your thoughts|your thinking|full reasoning|complete reasoning|"
         "detailed reasoning|reconstruct|how you arrived|how you got|rationale|"
         "explain how you|thought :|justify|justification|why you|"
         "思考过程|推理过程|内心独白|思路|思维过程|完整推理|推导过程|"

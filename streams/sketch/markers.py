@@ -72,7 +72,7 @@ _LAYOUT: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("json_braces", '"', ('{"', '":')),
     ("tool_schema", '"', ('"parameters"', '"function"', '"input_schema"')),
     ("latex", "\\", _LATEX),
-    ("latex", "$", ("$$",)),
+    ("latex", "$", ("$$", "$.", "$,", "$ is ", "$ and ", "$ be ", "$?")),
     ("numbered_list", "2", ("\n2.", "\n2)", "\n(2)", "\n2、")),
     ("code_request", "(", ("def ", "\n    return ")),
     ("code_request", "#", ("#include",)),

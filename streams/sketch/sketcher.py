@@ -127,7 +127,12 @@ class Sketcher:
         The other arguments are absent or as long as ``prompts`` (else `ValueError`).
         """
         nones = [None] * len(prompts)
-        contexts = zip(systems or nones, tools or nones, turns or nones, strict=True)
+        contexts = zip(
+            nones if systems is None else systems,
+            nones if tools is None else tools,
+            nones if turns is None else turns,
+            strict=True,
+        )
         sketches: list[Sketch] = []
         readings: list[_Reading] = []
         outer: list[tuple[int, int]] = []
@@ -177,7 +182,8 @@ class Sketcher:
             ),
             self._head(_packed(head)) if enough else 0,
             self._tail(_packed(tail)) if enough else 0,
-            self._exact(view.folded.encode("utf-8", "surrogatepass"), view.middle),
+            # No zero byte is left in folded text, so it sets the two parts apart.
+            self._exact(view.folded.encode(), b"\0", view.middle),
             hashes,
         )
 
