@@ -11,13 +11,13 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from random import Random
 from typing import NamedTuple, Self
 
 import msgspec
 
 from streams.errors import CorpusNotFound, ScenarioError
 from streams.scenarios import generators
+from streams.scenarios.chance import dice
 
 __all__ = ["MAX_CHARS", "Corpora", "Prompt"]
 
@@ -56,6 +56,7 @@ class Corpora:
     def __init__(self, pools: dict[str, dict[str, list[Prompt]]], seed: int) -> None:
         self._pools = pools
         self._seed = seed
+        self._joined: dict[tuple[str, ...], list[Prompt]] = {}
 
     @classmethod
     def generated(cls, seed: int) -> Self:
@@ -89,36 +90,47 @@ class Corpora:
     def sets(self, roles: Sequence[str]) -> list[list[Prompt]]:
         """Prompts of the first role that is there, one list for each corpus.
 
-        A role is taken by its exact name, else all roles that begin with it. When
-        none is there, they are made up in the manner of the first role.
+        A role is taken by its exact name, else all roles that begin with it;
+        ``a+b`` joins roles. When none is there, prompts are made up in their manner.
         """
         for role in roles:
-            named = self._pools.get(role)
-            if named:
-                return [named[corpus] for corpus in sorted(named)]
-            found = [
-                pool[corpus]
-                for name, pool in sorted(self._pools.items())
-                if name.startswith(role)
-                for corpus in sorted(pool)
-            ]
+            found = [prompts for part in role.split("+") for prompts in self._of(part)]
             if found:
                 return found
         return self._make(roles[0])
 
+    def _of(self, role: str) -> list[list[Prompt]]:
+        """Give the pools of one role, by exact name or else by prefix."""
+        named = (
+            [role]
+            if role in self._pools
+            else [name for name in sorted(self._pools) if name.startswith(role)]
+        )
+        return [
+            self._pools[name][corpus]
+            for name in named
+            for corpus in sorted(self._pools[name])
+        ]
+
     def pool(self, roles: Sequence[str]) -> list[Prompt]:
         """All prompts of `sets` in one list; at least one."""
-        return [prompt for prompts in self.sets(roles) for prompt in prompts]
+        key = tuple(roles)
+        if key not in self._joined:
+            self._joined[key] = [p for prompts in self.sets(roles) for p in prompts]
+        return self._joined[key]
 
-    def _make(self, role: str) -> list[list[Prompt]]:
-        rng = Random(f"{self._seed}/{role}")  # noqa: S311 simulation, not security
+    def _make(self, roles: str) -> list[list[Prompt]]:
+        """Make up as many sets for each joined role as a corpus might have."""
         each = GENERATED // GENERATED_SETS
-        sets = [
-            [Prompt(**generators.make(role, rng)._asdict()) for _ in range(each)]
-            for _ in range(GENERATED_SETS)
-        ]
-        self._pools[role] = {f"{role}-{n}": made for n, made in enumerate(sets)}
-        return sets
+        for role in roles.split("+"):
+            rng = dice(self._seed, role)
+            self._pools[role] = {
+                f"{role}-{number}": [
+                    Prompt(*generators.make(role, rng)) for _ in range(each)
+                ]
+                for number in range(GENERATED_SETS)
+            }
+        return self.sets([roles])
 
 
 def _lines(file: Path) -> Iterator[_Line]:

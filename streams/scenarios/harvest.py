@@ -244,7 +244,7 @@ def _models(gang: _Gang, times: Ints, guilty: NDArray[np.bool_]) -> Ints:
     usual = campaign.model or max(
         world.scenario.models, key=lambda name: world.scenario.models[name]
     )
-    models = world.ordinary_models(rng, times, adopts=False)
+    models = world.ordinary_models(rng, times)
     models[guilty] = world.models.index(usual)
     pivot = campaign.pivot
     if pivot is not None:

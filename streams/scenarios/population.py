@@ -13,7 +13,7 @@ from streams.scenarios.chance import dice
 from streams.scenarios.facets import BROWSERS, SDKS, draw_build, own_build
 from streams.scenarios.generators import expand
 from streams.scenarios.manners import manner_of
-from streams.scenarios.scenario import Cohort
+from streams.scenarios.scenario import Cohort, Release
 from streams.scenarios.traffic import Account
 from streams.scenarios.world import World
 
@@ -122,7 +122,14 @@ class _Crowd:
         offset = group.offset
         if cohort.network == "own":
             offset = float(rng.uniform(*cohort.utc_offset_hours))
+        adopted = world.adopted(rng) if cohort.adopts else []
         times, session = self._times(group, n, span, offset)
+        for release in adopted:
+            rush = self._rush(group, release, n / days, offset)
+            session = np.concatenate([session, rush[1] + session.max() + 1])
+            times = np.concatenate([times, rush[0]])
+        order = np.argsort(times, kind="stable")
+        times, session = times[order], session[order]
         inside = times < world.end
         times, session = times[inside], session[inside]
         if not len(times):
@@ -149,7 +156,7 @@ class _Crowd:
             times,
             prompts,
             manner=manner,
-            model=world.ordinary_models(rng, times, adopts=cohort.adopts),
+            model=world.ordinary_models(rng, times, adopted),
             network=self._network(group, name, session),
             build=world.build(build),
             session=session if talks else None,
@@ -184,6 +191,20 @@ class _Crowd:
             gaps = rng.exponential(rng.uniform(500, 4000), n)
             return start + np.cumsum(gaps).astype(np.int64), alone
         return self._machine(n, span, offset), alone
+
+    def _rush(
+        self, group: _Group, release: Release, per_day: float, offset: float
+    ) -> tuple[Ints, Ints]:
+        """Draw what an adopter sends on top of its usual requests after a release."""
+        start = round(release.hour * HOUR)
+        span = Span(
+            start, min(self.world.end, start + round(release.rush_hours * HOUR))
+        )
+        more = per_day * (release.rush - 1) * max(span.end - span.start, 0) / DAY
+        n = int(self.rng.poisson(more))
+        if not n:
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+        return self._times(group, n, span, offset)
 
     def _machine(self, n: int, span: Span, offset: float) -> Ints:
         """Draw a program's times: a measured client's record, else batch jobs."""

@@ -7,8 +7,13 @@ accounts) and ``[[campaign]]``. Every key is a field of a class below, with the 
 name; an unknown key is an error that names the file and the key. Hours count from
 ``start``; shares are 0 to 1; ``[low, high]`` pairs are drawn from uniformly.
 
-A role that the corpus folder does not have falls back to the next of ``roles``, and
-at last to the scenario's own small generators (:mod:`streams.scenarios.corpora`).
+``base`` names a shipped scenario whose models, releases, pools and cohorts are taken
+over, each cohort with ``base_scale`` times its accounts; own tables come on top, and
+an own table of the same name replaces the base's.
+
+``roles`` are read from the corpus folder; ``"a+b"`` takes both. A role that is not
+there falls back to the next of the list, and at last to the scenario's own small
+generators (:mod:`streams.scenarios.corpora`).
 """
 
 from __future__ import annotations
@@ -64,14 +69,14 @@ class Pool(_Table, frozen=True, kw_only=True):
 class Release(_Table, frozen=True, kw_only=True):
     """A model that comes out at ``hour``; ``adoption`` of the ordinary accounts try it.
 
-    An adopter sends half its later requests to it, and ``rush`` times its usual number
-    of requests within the first ``rush_hours``.
+    An adopter sends half its later requests to it, and within the first ``rush_hours``
+    ``rush`` times its usual number of requests.
     """
 
     model: str
     hour: float
     adoption: Share = 0.2
-    rush: Positive = 1.5
+    rush: Annotated[float, Meta(ge=1)] = 1.5
     rush_hours: Positive = 12.0
 
 
@@ -195,7 +200,9 @@ class Scenario(_Table, frozen=True, kw_only=True):
     description: str
     start: dt.datetime
     duration_hours: Positive
-    models: dict[str, Positive]
+    base: str = ""
+    base_scale: Positive = 1.0
+    models: dict[str, Positive] = msgspec.field(default_factory=dict)
     seed: int = 1
     release: tuple[Release, ...] = ()
     pool: tuple[Pool, ...] = ()
@@ -243,8 +250,35 @@ def load(name: str) -> Scenario:
         scenario = msgspec.toml.decode(text, type=Scenario)
     except msgspec.DecodeError as error:
         raise ScenarioError(f"{place}: {error}") from error
+    if scenario.base:
+        scenario = _on_base(place, scenario)
     _check(place, scenario)
     return scenario
+
+
+def _on_base(place: str, scenario: Scenario) -> Scenario:
+    """Merge a scenario with the shipped one it builds on."""
+    if scenario.base not in shipped():
+        raise ScenarioError(
+            f"{place}: base = {scenario.base!r} is not shipped: {', '.join(shipped())}"
+        )
+    base = load(scenario.base)
+    scaled = [
+        msgspec.structs.replace(
+            cohort,
+            accounts=max(cohort.groups, round(cohort.accounts * scenario.base_scale)),
+        )
+        for cohort in base.cohort
+    ]
+    cohorts = {cohort.name: cohort for cohort in (*scaled, *scenario.cohort)}
+    pools = {pool.name: pool for pool in (*base.pool, *scenario.pool)}
+    return msgspec.structs.replace(
+        scenario,
+        models=scenario.models or base.models,
+        release=scenario.release or base.release,
+        pool=tuple(pools.values()),
+        cohort=tuple(cohorts.values()),
+    )
 
 
 def _check(place: str, scenario: Scenario) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,7 @@ from streams.scenarios.chance import digest, generator
 from streams.scenarios.corpora import Corpora
 from streams.scenarios.facets import Build, Ids
 from streams.scenarios.prompt_table import PromptTable
-from streams.scenarios.scenario import Scenario
+from streams.scenarios.scenario import Release, Scenario
 from streams.scenarios.traffic import Traffic
 
 __all__ = ["World"]
@@ -87,12 +89,16 @@ class World:
         """Seed text for `dice` of this name."""
         return digest(12, self.seed, self.scenario.name, *name).hex()
 
+    def adopted(self, rng: np.random.Generator) -> list[Release]:
+        """Draw the releases that an ordinary account takes up."""
+        return [r for r in self.scenario.release if rng.random() < r.adoption]
+
     def ordinary_models(
-        self, rng: np.random.Generator, times: Ints, *, adopts: bool
+        self, rng: np.random.Generator, times: Ints, adopted: Sequence[Release] = ()
     ) -> Ints:
         """Models of an ordinary account's requests: a usual one, others now and then.
 
-        An adopter sends a part of its requests to a new model from its release on.
+        A part of the requests after an adopted release go to the new model.
         """
         weight = np.array(list(self.scenario.models.values()), dtype=np.float64)
         weight /= weight.sum()
@@ -100,9 +106,8 @@ class World:
         models = np.full(len(times), main, dtype=np.int64)
         stray = rng.random(len(times)) >= MAIN_MODEL_SHARE
         models[stray] = rng.choice(len(weight), size=int(stray.sum()), p=weight)
-        for release in self.scenario.release:
-            if adopts and rng.random() < release.adoption:
-                out = times >= release.hour * HOUR
-                moved = out & (rng.random(len(times)) < ADOPTER_SHARE)
-                models[moved] = self.models.index(release.model)
+        for release in adopted:
+            out = times >= release.hour * HOUR
+            moved = out & (rng.random(len(times)) < ADOPTER_SHARE)
+            models[moved] = self.models.index(release.model)
         return models
