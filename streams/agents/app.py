@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
@@ -16,12 +15,12 @@ from streams.agents.chunked_transport import ChunkedTransport
 from streams.agents.columnar_table import ChunkSchema, ColumnarTable
 from streams.agents.fetched_chunk import FetchedChunk
 from streams.agents.owned_partition import OwnedPartition
+from streams.agents.placed_stage import PlacedStage
 from streams.agents.stage_agent import StageAgents
 from streams.config import Config
-from streams.engine.stage import Stage
 from streams.errors import StateError
 
-__all__ = ["DetectorApp", "PlacedStage", "Progress", "make_app"]
+__all__ = ["DetectorApp", "Progress", "make_app"]
 
 _log = logging.getLogger(__name__)
 
@@ -33,15 +32,6 @@ _HEARTBEATS_PER_SESSION = 6
 _HEARTBEAT_SLOWEST = 3.0  # s
 _BATCH_BYTES = 512 * 1024  # half of the broker's default limit, 1,600 rows of 320 B
 _REQUEST_TIMEOUT = 30.0  # s, Kafka's default; Faust's is 20 minutes
-
-
-class PlacedStage(NamedTuple):
-    """A stage with the topic it reads and that topic's number of partitions."""
-
-    name: str
-    input_topic: str
-    partitions: int
-    make: Callable[[int], Stage]
 
 
 class Progress(NamedTuple):
@@ -66,9 +56,9 @@ class DetectorApp(faust.App):
     ) -> None:
         super().__init__(config.app_id, **options)
         self.chunk_records = config.chunk_records
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
+        self.on_failure: Callable[[], None] = lambda: None
         self.on_ready: Callable[[list[OwnedPartition]], None] = lambda _owned: None
-        self._crash_task: asyncio.Task[None] | None = None
         self._writer = BrokerWriter(self._aiokafka_producer)
         self.stage_tables = tuple(self._add_stage(stage) for stage in stages)
         self.stage_agents = StageAgents(self, config, self.stage_tables, self._writer)
@@ -126,9 +116,14 @@ class DetectorApp(faust.App):
         """End the worker because of ``error``: nothing goes on past this place."""
         place = f"{tp.topic}[{tp.partition}]" + ("" if offset is None else f"@{offset}")
         _log.critical("%s: %s: %s", place, type(error).__name__, error, exc_info=error)
+        self._crash(error)
+
+    def _crash(self, reason: BaseException) -> None:
+        """Take note of a failure, ours or of a service of Faust's, and end."""
+        super()._crash(reason)
         if self.failure is None:
-            self.failure = error
-            self._crash_task = self.loop.create_task(self.crash(error))
+            self.failure = reason
+            self.on_failure()
 
     async def take_over(self, partition: OwnedPartition) -> None:
         """Write the fence that keeps former owners out, then let it go live."""

@@ -144,8 +144,13 @@ class StageAgents:
             return
         for partition in self._tables[0].store.live():
             silent = now - partition.last_record_at >= self._config.idle_timeout
-            if silent and self._is_read_to_end(partition):
+            if not (silent and self._is_read_to_end(partition)):
+                continue
+            try:
                 partition.stage.close_idle(reached - 1)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is fatal
+                partition.lose()
+                self._app.fail(error, partition.source, partition.taken.expected)
 
     def _is_read_to_end(self, partition: OwnedPartition) -> bool:
         last = self._app.consumer.is_at_end(partition.source)

@@ -16,7 +16,10 @@ __all__ = ["VERBS", "app", "main"]
 VERBS: dict[str, str] = {
     "broker": "streams.cli.broker:app",
     "topics": "streams.cli.topics:app",
+    "run": "streams.cli.run:app",
     "simulate": "streams.cli.simulate:app",
+    "produce": "streams.cli.produce:app",
+    "tail": "streams.cli.tail:app",
 }
 """Verb to the import string of its cyclopts app, in the order of ``--help``."""
 
