@@ -8,8 +8,8 @@ offset  bytes  field
 2       4      markers: lexical bits, `streams.sketch.markers.MARKERS`
 6       10     ratios: `RATIOS`, quantised to 0..255
 16      8      system: keyed hash of the masked system prompt
-24      8      head: keyed hash of the first masked tokens
-32      8      tail: keyed hash of the last masked tokens
+24      8      head: keyed hash of at most the first 16 masked tokens
+32      8      tail: keyed hash of at most the last 8 masked tokens
 40      32     minhash: 16 x 16 bits over masked 4-shingles, 2 bands of 8
 72      8      exact: keyed hash of the whole prompt
 80      8      tools: keyed hash of the canonical tool definitions

@@ -174,6 +174,27 @@ def test_a_line_of_its_own_keeps_its_hash_whatever_fills_the_template(
     assert a.tail == b.tail != 0
 
 
+FILLINGS = (
+    "A robe takes 2 bolts of blue fiber and half that much white fiber.",
+    "Who wrote the oldest surviving book on bees?",
+    "Stop!",
+)
+
+
+@pytest.mark.parametrize("filling", FILLINGS[1:])
+def test_a_sentence_of_its_own_keeps_its_hash_on_the_same_line(filling: str) -> None:
+    wrapper = "Answer this as a true expert would. {} Let's think step by step."
+    a, b = SKETCHER.sketch_many([wrapper.format(f) for f in (FILLINGS[0], filling)])
+    assert a.head == b.head != 0
+    assert a.tail == b.tail != 0
+
+
+def test_prompts_without_a_common_template_share_nothing() -> None:
+    a, b = SKETCHER.sketch_many(FILLINGS[:2])
+    assert a.head != b.head
+    assert a.tail != b.tail
+
+
 def test_minhash_estimates_how_much_two_prompts_share() -> None:
     words = LONG.split()
     base = SKETCHER.sketch(" ".join(words))
