@@ -42,9 +42,9 @@ FEWEST_SHINGLES = 4
 _BATCH_TOKENS = 8_192  # 16 slots of 4 bytes: the minhash works within the L2 cache
 _CACHED_SYSTEMS = 1_024
 _MOST_TURNS = 255
-# Where a template's own words part from a filling: measured on arithmetic word problems,
-# "{} Let's think step by step." keeps its tail in 100 % of prompts and not in 3 %, and
-# prompts of people who only chat share no more heads or tails than without.
+# Where a template's own words part from a filling. Measured with 500 word problems in
+# "{} Let's think step by step.": all share their tail, without it 3 % do; prompts of
+# people who only chat share no more heads or tails than without.
 _SENTENCE_ENDS = (LINE_BREAK, ".", "?", "!", ":", "...", "。", "।", "؟")
 _NO_MINHASH = bytes(2 * MINHASH_SLOTS)
 _LOWER_AND_SPACE = b"abcdefghijklmnopqrstuvwxyz \t\r"
@@ -82,8 +82,8 @@ class Sketcher:
     """
 
     __slots__ = (
-        "_ends", "_epoch", "_exact", "_head", "_minhash", "_system", "_systems", "_tail",
-        "_tokens", "_tools",
+        "_ends", "_epoch", "_exact", "_head", "_minhash", "_system", "_systems",
+        "_tail", "_tokens", "_tools",
     )  # fmt: skip
 
     def __init__(self, key: bytes, key_id: str) -> None:
