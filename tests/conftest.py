@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import sys
@@ -78,12 +79,21 @@ def _listed(admin: AdminClient) -> set[str]:
     return set(admin.list_topics(timeout=10).topics)
 
 
+# Below what Linux and macOS give to outgoing connections: such a port, found free,
+# could be a client's by the time Kafka wants it. Each test process begins elsewhere.
+_PORTS = itertools.cycle(range(20_000, 30_000))
+for _ in range(os.getpid() * 37 % 10_000):
+    next(_PORTS)
+
+
 def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    return list(itertools.islice(filter(_is_free, _PORTS), count))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -9,44 +9,39 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
-import shutil
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from string import Template
 
 import msgspec
 import psutil
 from confluent_kafka import KafkaException
 from filelock import FileLock
 
-from streams.bus.kafka_jars import Progress, cache_dir, fetch_jars, find_java, resource
+from streams.bus.kafka_jars import Progress, cache_dir, fetch_jars, find_java
+from streams.bus.kafka_node import (
+    HOST,
+    find_node,
+    log_tail,
+    start_node,
+    stop_node,
+    wipe_topics,
+)
 from streams.bus.kafka_settings import admin_client
 from streams.errors import BrokerStartFailed
 
-__all__ = ["CLUSTER_ID", "BrokerStatus", "DevBroker"]
+__all__ = ["BrokerStatus", "DevBroker"]
 
-HOST = "127.0.0.1"
-# base64 of "distillwatch-dev": a random id may begin with a dash, which the format
-# tool then reads as an option.
-CLUSTER_ID = "ZGlzdGlsbHdhdGNoLWRldg"
-SETTINGS = "server.properties"
-HEAP = ("-Xms256m", "-Xmx1g")
 READY_TIMEOUT = 60.0  # s; it takes 3, a loaded machine many times that
-STOP_TIMEOUT = 30.0  # s until SIGTERM becomes SIGKILL
 POLL_INTERVAL = 0.1  # s
 METADATA_TIMEOUT = 2.0  # s for one answer of a broker that accepts connections
-LOG_LINES = 5  # lines of the log that an error shows
 
 
 class _Record(msgspec.Struct, frozen=True):
     """What is known of a started broker; one JSON file per port."""
 
     pid: int
-    controller_port: int
     home: str
 
 
@@ -91,11 +86,6 @@ class DevBroker:
         """The address for clients."""
         return f"{HOST}:{self.port}"
 
-    @property
-    def log_file(self) -> Path:
-        """The broker's log."""
-        return self.home / "broker.log"
-
     def up(self, progress: Progress | None = None, *, wipe: bool = False) -> str:
         """Start the broker unless it runs, wait until it answers, return its address.
 
@@ -106,18 +96,20 @@ class DevBroker:
         progress = progress or (lambda _step, _detail: None)
         if wipe:
             self.down(wipe=True)
-        started = None
+        started = False
         try:
             if self._find() is None:
-                java, jars = find_java(), fetch_jars(progress)
+                java = find_java()  # before the download, which would be in vain
+                jars = fetch_jars(progress)
                 progress(f"Starting Kafka at {self.bootstrap}", "")
                 with self._lock():
                     if self._find() is None:  # else another process was faster
-                        started = self._start(java, jars)
+                        started = True
+                        self._start(java, jars)
             self._adopt_home()
             self._wait_until_ready()
         except BaseException:
-            if started is not None:
+            if started:
                 self.down()
             raise
         return self.bootstrap
@@ -132,10 +124,10 @@ class DevBroker:
             process = self._find()
             home = Path(self._record().home) if process else self.home
             if process is not None:
-                _stop(process)
+                stop_node(process)
             self._record_file.unlink(missing_ok=True)
             if wipe:
-                _wipe(home / "topics")
+                wipe_topics(home)
         return process is not None
 
     def status(self) -> BrokerStatus:
@@ -170,13 +162,9 @@ class DevBroker:
         """Return our live process, or None; a record that went stale is no error."""
         try:
             record = self._record()
-            process = psutil.Process(record.pid)
-            command = process.cmdline()
-        except (OSError, msgspec.DecodeError, psutil.Error):
+        except (OSError, msgspec.DecodeError):
             return None
-        # The settings file is named after the port's home, so a pid that was given to
-        # another process since cannot match; start times shift with the clock.
-        return process if str(Path(record.home) / SETTINGS) in command else None
+        return find_node(record.pid, Path(record.home))
 
     def _adopt_home(self) -> None:
         """Take over the folder of a broker that another call has started."""
@@ -190,58 +178,19 @@ class DevBroker:
             )
         self.home = home
 
-    def _start(self, java: str, jars: Path) -> int:
+    def _start(self, java: str, jars: Path) -> None:
         for port in (self.port, self.controller_port):
             _refuse_taken_port(port)
-        self.home.mkdir(parents=True, exist_ok=True)
-        settings = Template(resource(SETTINGS)).substitute(
+        pid = start_node(
+            java,
+            jars,
+            self.home,
             port=self.port,
             controller_port=self.controller_port,
-            log_dir=(self.home / "topics").as_posix(),
         )
-        (self.home / SETTINGS).write_text(settings, "utf-8")
-        logging = self.home / "log4j2.properties"
-        logging.write_text(resource(logging.name), "utf-8")
-        command = [
-            java,
-            f"-Ddistillwatch.broker.log={self.log_file}",
-            f"-Dlog4j2.configurationFile={logging}",
-            "-cp",
-            f"{jars}{os.sep}*",
-        ]
-        self._format(command)
-        return self._launch([*command[:1], *HEAP, *command[1:]])
-
-    def _format(self, java: list[str]) -> None:
-        if (self.home / "topics" / "meta.properties").exists():
-            return
-        tool = ["kafka.tools.StorageTool", "format", "--ignore-formatted"]
-        tool += ["--cluster-id", CLUSTER_ID, "--config", str(self.home / SETTINGS)]
-        done = subprocess.run(  # noqa: S603 - our own command line
-            [*java, *tool], capture_output=True, text=True, check=False
-        )
-        if done.returncode != 0:
-            raise BrokerStartFailed(
-                f"Kafka could not format {self.home / 'topics'}: {done.stderr.strip()}"
-            )
-
-    def _launch(self, java: list[str]) -> int:
-        with (self.home / "broker.out").open("wb") as output:
-            process = subprocess.Popen(  # noqa: S603 - our own command line
-                [*java, "kafka.Kafka", str(self.home / SETTINGS)],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=self.home,
-                start_new_session=True,  # Ctrl-C in the shell is not meant for it
-            )
-        record = _Record(process.pid, self.controller_port, str(self.home))
         partial = self._record_file.with_suffix(".part")
-        partial.write_bytes(msgspec.json.encode(record))
+        partial.write_bytes(msgspec.json.encode(_Record(pid, str(self.home))))
         partial.replace(self._record_file)
-        # It outlives us on purpose; without a code Popen warns when it is collected.
-        process.returncode = 0
-        return process.pid
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_TIMEOUT
@@ -249,12 +198,12 @@ class DevBroker:
             if self._find() is None:
                 raise BrokerStartFailed(
                     f"the broker at {self.bootstrap} ended while starting; "
-                    f"{self._log_tail()}"
+                    f"{log_tail(self.home)}"
                 )
             if time.monotonic() > deadline:
                 raise BrokerStartFailed(
                     f"the broker at {self.bootstrap} did not answer within "
-                    f"{READY_TIMEOUT:.0f} s; {self._log_tail()}"
+                    f"{READY_TIMEOUT:.0f} s; {log_tail(self.home)}"
                 )
             time.sleep(POLL_INTERVAL)
 
@@ -270,17 +219,6 @@ class DevBroker:
             return None
         return sum(not name.startswith("__") for name in listed.topics)
 
-    def _log_tail(self) -> str:
-        for file in (self.log_file, self.home / "broker.out"):
-            with contextlib.suppress(OSError):
-                lines = file.read_text("utf-8", errors="replace").splitlines()
-                lines = [line for line in lines if not line.startswith("\tat ")]
-                errors = [n for n, line in enumerate(lines) if " ERROR " in line]
-                start = errors[-1] if errors else -LOG_LINES
-                if shown := lines[start:][:LOG_LINES]:
-                    return f"{file} says:\n" + "\n".join(shown)
-        return f"there is no log in {self.home}"
-
 
 def _answers(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection((HOST, port), 1.0):
@@ -295,26 +233,3 @@ def _refuse_taken_port(port: int) -> None:
             "broker other ports (--port, --controller-port), or, if it is a Kafka "
             f"broker, use it as it is: --bootstrap {HOST}:{port}"
         )
-
-
-def _stop(process: psutil.Process) -> None:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process.terminate()
-        try:
-            process.wait(STOP_TIMEOUT)
-        except psutil.TimeoutExpired:
-            process.kill()
-            process.wait(STOP_TIMEOUT)
-
-
-def _wipe(topics: Path) -> None:
-    if not topics.exists():
-        return
-    meta = topics / "meta.properties"
-    # --data-dir may point anywhere: delete only what our format step has made.
-    if not meta.is_file() or CLUSTER_ID not in meta.read_text("utf-8"):
-        raise BrokerStartFailed(
-            f"{topics} was not made by the development broker and is left alone; "
-            "delete it by hand or give another --data-dir"
-        )
-    shutil.rmtree(topics)

@@ -13,8 +13,9 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import NewTopic
 
-from streams.bus.broker import CLUSTER_ID, DevBroker
+from streams.bus.broker import DevBroker
 from streams.bus.kafka_jars import cache_dir
+from streams.bus.kafka_node import CLUSTER_ID
 from streams.bus.kafka_settings import admin_client, client_settings, producer_settings
 from streams.config import Config
 from streams.errors import BrokerStartFailed
@@ -151,7 +152,7 @@ def test_a_record_whose_pid_went_to_another_process_does_no_harm(
     dev_broker: DevBroker,
 ) -> None:
     bystander = subprocess.Popen([sys.executable, "-c", "input()"], stdin=-1)
-    record = {"pid": bystander.pid, "controller_port": 1, "home": str(dev_broker.home)}
+    record = {"pid": bystander.pid, "home": str(dev_broker.home)}
     record_file(dev_broker).parent.mkdir(parents=True, exist_ok=True)
     record_file(dev_broker).write_bytes(msgspec.json.encode(record))
     try:
