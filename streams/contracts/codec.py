@@ -93,9 +93,13 @@ def decode_datum(
 ) -> dict[str, Any]:
     """Decode one datum without framing, of a known writer."""
     file = io.BytesIO(datum)
-    reader = None if writer.is_present else _present_parsed(name)
     try:
-        record = fastavro.schemaless_reader(file, writer.parsed, reader)
+        record = fastavro.schemaless_reader(file, writer.parsed, None)
+        if not writer.is_present and file.tell() == len(datum):
+            # A second pass, since skipping a dropped field does not see a cut datum.
+            file.seek(0)
+            reader = _present_parsed(name)
+            record = fastavro.schemaless_reader(file, writer.parsed, reader)
     except Exception as error:  # noqa: BLE001  fastavro lets many types of its C code out
         raise _undecodable(name, datum, error) from None
     if file.tell() != len(datum):

@@ -52,12 +52,14 @@ def write_container(
     `InvalidRecord` that names the file and the record's place in it.
     """
     written = 0
-    last: Mapping[str, Any] = {}
+    handed: Mapping[str, Any] | None = None
 
     def counted() -> Iterator[Mapping[str, Any]]:
-        nonlocal written, last
-        for last in chain.from_iterable(_records(name, item) for item in records):
-            yield last
+        nonlocal written, handed
+        for record in chain.from_iterable(_records(name, item) for item in records):
+            handed = record
+            yield record
+            handed = None  # what fails now is the caller's iterator, no record
             written += 1
 
     partial = path.with_name(f"{path.name}.partial")
@@ -74,7 +76,7 @@ def write_container(
             )
         partial.replace(path)
     except (TypeError, ValueError, OverflowError, AttributeError) as error:
-        reason = misfit(name, last)
+        reason = None if handed is None else misfit(name, handed)
         if reason is None:
             raise
         raise InvalidRecord(f"{path}, record {written}: {reason}") from error
