@@ -18,6 +18,7 @@ VERBS: dict[str, str] = {
     "topics": "streams.cli.topics:app",
     "run": "streams.cli.run:app",
     "simulate": "streams.cli.simulate:app",
+    "score": "streams.cli.score:app",
     "produce": "streams.cli.produce:app",
     "tail": "streams.cli.tail:app",
 }
