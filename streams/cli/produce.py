@@ -101,13 +101,15 @@ def _load(events: Path, servers: str, speed: float) -> ReporterStats:
     from streams.sdk import RequestReporter
     from streams.sdk.container_loader import count_events, load_container
 
+    console = Console(stderr=True)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,
     )
     with bar, RequestReporter(servers, source="urn:distillwatch:produce") as reporter:
         task = bar.add_task(events.name, total=count_events(events))
