@@ -42,8 +42,6 @@ __all__ = ["DecodedChunk", "decode_chunk", "read_wire"]
 
 _SYNC: Final = b"distillwatchsync"
 """Sync marker of the block, 16 bytes; it never leaves the process."""
-_SMALLEST_SPLIT = 16
-"""Records; a failing block no larger than this is decoded row by row."""
 _MOST_HEADERS = 64
 """Container headers kept, one for each writer's schema."""
 
@@ -154,39 +152,31 @@ class _Group:
         self.rejected: _Rejections = []
 
     def decode(self, datums: Sequence[bytes]) -> list[_Piece]:
-        everyone = np.arange(len(datums), dtype=np.int64)
         if self.projection is None:
-            return self._rows(datums, everyone)
+            return self._rows(datums, range(len(datums)))
+        try:
+            return self._columns(self.projection, datums, ascii_only=False)
+        except PolarsError:
+            # A string somewhere is not UTF-8: only the row codec says which.
+            return self._columns(self.projection, datums, ascii_only=True)
+
+    def _columns(
+        self, plan: Projection, datums: Sequence[bytes], *, ascii_only: bool
+    ) -> list[_Piece]:
+        """Read what the walk is sure of as a block, and the rest row by row."""
         sizes = np.fromiter(map(len, datums), np.int64, len(datums))
         ends = np.cumsum(sizes)
         blob = b"".join(datums)
-        sure = walk(self.projection.steps, blob, ends - sizes, ends)
-        if sure.all():
-            return self._columns(self.projection, datums, everyone, blob)
-        kept = list(compress(datums, sure))
-        pieces = self._columns(self.projection, kept, everyone[sure], b"".join(kept))
-        doubtful = [datums[at] for at in everyone[~sure]]
-        return pieces + self._rows(doubtful, everyone[~sure])
-
-    def _columns(
-        self, plan: Projection, datums: Sequence[bytes], places: _Indices, blob: bytes
-    ) -> list[_Piece]:
-        """Read sure datums; when UTF-8 is broken somewhere, halve until it is found."""
-        if not datums:
-            return []
-        try:
-            frame = read_wire(plan.wire, blob, len(datums)).select(plan.columns)
-        except PolarsError:
-            if len(datums) <= _SMALLEST_SPLIT:
-                return self._rows(datums, places)
-        else:
-            return [(places, frame)]
-        half = len(datums) // 2
+        sure = walk(plan.steps, blob, ends - sizes, ends, ascii_only=ascii_only)
+        if not sure.all():
+            blob = b"".join(compress(datums, sure))
         pieces = []
-        for part in (slice(half), slice(half, None)):
-            some = datums[part]
-            pieces += self._columns(plan, some, places[part], b"".join(some))
-        return pieces
+        places = np.flatnonzero(sure)
+        if len(places):
+            pieces.append((places, read_block(plan, blob, len(places))))
+        # Last, so that nothing is decided twice when the block cannot be read.
+        doubtful = compress(datums, ~sure)
+        return pieces + self._rows(doubtful, np.flatnonzero(~sure))
 
     def _rows(self, datums: Iterable[bytes], places: Iterable[int]) -> list[_Piece]:
         records, kept = [], []
@@ -215,6 +205,12 @@ def _join(name: str, pieces: Sequence[_Piece], rejected: _Rejections) -> Decoded
     frame = pl.concat([frame for _, frame in pieces])
     order = np.argsort(kept, kind="stable")
     return DecodedChunk(frame[order], kept[order], rejected)
+
+
+def read_block(plan: Projection, blob: bytes, count: int) -> pl.DataFrame:
+    """Read ``count`` joined datums that a walk is sure of as the reader's columns."""
+    frame = read_wire(plan.wire, blob, count)
+    return frame if plan.columns is None else frame.select(plan.columns)
 
 
 def read_wire(wire: Mapping[str, Any], blob: bytes, count: int) -> pl.DataFrame:

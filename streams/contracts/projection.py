@@ -47,12 +47,13 @@ class Projection(NamedTuple):
     """How one writer's datums become columns of the present schema.
 
     ``steps`` check a datum, ``wire`` is the schema to read the block with, and
-    ``columns`` make the reader's columns of the wire's, in the reader's order.
+    ``columns`` make the reader's columns of the wire's, in the reader's order; None
+    when they are the same.
     """
 
     steps: tuple[Step, ...]
     wire: dict[str, Any]
-    columns: tuple[pl.Expr, ...]
+    columns: tuple[pl.Expr, ...] | None
 
 
 @lru_cache(maxsize=_MOST_CACHED)
@@ -71,7 +72,9 @@ def projection(
         if column is None:
             return None
         columns.append(column)
-    return Projection(steps, wire_schema(writer.schema), tuple(columns))
+    wire = wire_schema(writer.schema)
+    same = wire["fields"] == present
+    return Projection(steps, wire, None if same else tuple(columns))
 
 
 def wire_schema(avro: Mapping[str, Any]) -> dict[str, Any]:

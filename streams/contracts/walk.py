@@ -107,11 +107,19 @@ def _step(avro: Any) -> Step | None:
     return None
 
 
-def walk(steps: Sequence[Step], blob: bytes, starts: _Ints, ends: _Ints) -> _Mask:
+def walk(
+    steps: Sequence[Step],
+    blob: bytes,
+    starts: _Ints,
+    ends: _Ints,
+    *,
+    ascii_only: bool = False,
+) -> _Mask:
     """Step through the datums ``blob[starts[i]:ends[i]]`` in lockstep.
 
     Returns which of them are *sure*: well formed to the last byte, every field within
-    the steps' limits. UTF-8 is not checked.
+    the steps' limits. UTF-8 is not checked, but with ``ascii_only`` a string that is
+    not ASCII is doubtful.
 
     >>> steps = (Step("string"), Step("long"))
     >>> blob = bytes([4, 97, 98, 2]) + bytes([4, 97, 98])
@@ -119,7 +127,7 @@ def walk(steps: Sequence[Step], blob: bytes, starts: _Ints, ends: _Ints) -> _Mas
     >>> sure.tolist()
     [True, False]
     """
-    walker = _Walker(blob, starts)
+    walker = _Walker(blob, starts, ascii_only=ascii_only)
     for step in steps:
         walker.take(step)
     sure: _Mask = ~walker.doubtful & (walker.at == ends)
@@ -129,11 +137,15 @@ def walk(steps: Sequence[Step], blob: bytes, starts: _Ints, ends: _Ints) -> _Mas
 class _Walker:
     """Positions of all datums, and which of them are doubtful so far."""
 
-    def __init__(self, blob: bytes, starts: _Ints) -> None:
+    def __init__(self, blob: bytes, starts: _Ints, *, ascii_only: bool) -> None:
         self.bytes: _Bytes = np.frombuffer(blob + bytes(_PADDING), dtype=np.uint8)
         self.limit = len(blob) + 1  # behind every end, so it cannot pass for one
         self.at: _Ints = starts.astype(np.int64)
         self.doubtful: _Mask = np.zeros(len(starts), dtype=np.bool_)
+        # How many bytes before each place are not ASCII.
+        self.foreign: _Ints | None = None
+        if ascii_only:
+            self.foreign = np.cumsum(self.bytes >= _MORE) - (self.bytes >= _MORE)
 
     def take(self, step: Step) -> None:
         """Step over one field of every datum."""
@@ -206,6 +218,9 @@ class _Walker:
             first = at + width
             pair = self.bytes[first].astype(np.uint16) << 8
             doubtful = doubtful | _SECRET_PAIRS[pair | self.bytes[first + 1]]
+        if self.foreign is not None and step.kind != "bytes":
+            end = np.minimum(at + width + length, self.limit)
+            doubtful = doubtful | (self.foreign[at + width] != self.foreign[end])
         return length + width, doubtful
 
     def _length(self, at: _Ints) -> tuple[_Ints, _Ints | int, _Mask]:

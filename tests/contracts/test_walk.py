@@ -116,6 +116,19 @@ def test_a_step_knows_good_from_doubtful(step: Step, good: bytes, bad: bytes) ->
     assert sure((step,), bad) == [False]
 
 
+def test_strings_beyond_ascii_are_doubtful_on_request() -> None:
+    steps = (Step("string"), Step("array"), Step("bytes"))
+    datums = [b"\x02x\x02\x02y\x00\x02\xff", b"\x04\xc3\xa9\x00\x00"]
+    datums.append(b"\x00\x02\x04\xc3\xa9\x00\x00")
+    sizes = np.array([len(datum) for datum in datums], dtype=np.int64)
+    ends = np.cumsum(sizes)
+    blob = b"".join(datums)
+
+    assert walk(steps, blob, ends - sizes, ends).tolist() == [True] * 3
+    known = walk(steps, blob, ends - sizes, ends, ascii_only=True)
+    assert known.tolist() == [True, False, False]
+
+
 def test_a_schema_with_a_map_or_a_nested_record_is_not_flat() -> None:
     assert plan(physical(schema("Action")), Rules()) is None
     assert plan(physical(schema("Alert")), Rules()) is None
