@@ -14,14 +14,18 @@ from streams.scenarios.corpora import MAX_CHARS, Prompt
 from streams.scenarios.generators import expand
 from streams.scenarios.wordings import WORDINGS
 
-__all__ = ["Template", "Wrap", "compose", "interactive", "templates"]
+__all__ = ["Template", "Wrap", "compose", "interactive", "reword", "templates"]
 
 Wrap = Literal["prefix", "suffix", "both", "system"]
 VERBATIM_SHARE = 0.12
 """Share of ordinary questions sent exactly as many others send them."""
 POPULAR = 2.0
 """Skew of verbatim questions to the popular ones: index = size * u**POPULAR."""
-CLOSER_SHARE = 0.4
+CLOSER_SHARE = 0.5
+REWORDED = 0.15
+"""Share of the words of a question that a person puts in another way."""
+SPACED = 20
+"""A text with fewer than one space in so many characters has no words to split."""
 
 
 class Template(NamedTuple):
@@ -103,19 +107,31 @@ def compose(shape: str, filling: Prompt, other: Prompt) -> Prompt:
         f"###Instruction:\n{filling.text[: MAX_CHARS // 2]}\n\n"
         f"###Answer to grade:\n{other.text[: MAX_CHARS // 4]}"
     )
-    return Prompt(text, system=filling.system)
+    return Prompt(text)
 
 
 def interactive(pool: Sequence[Prompt], rng: Random) -> Prompt:
     """Draw a person's first question.
 
-    A small share are popular questions, word for word; the others get the person's
-    own circumstances around them, since people seldom send the same words.
+    A small share are popular questions, word for word. The others get the person's own
+    circumstances around them and some words of their own inside: people seldom send
+    the same words, and a pool of thousands must not look like templates of many.
     """
     if rng.random() < VERBATIM_SHARE:
         return pool[int(len(pool) * rng.random() ** POPULAR)]
     base = rng.choice(pool)
-    text = f"{expand('{opener}', rng)} {base.text}"
+    text = f"{expand('{opener}', rng)} {reword(base.text, rng)}"
     if rng.random() < CLOSER_SHARE:
         text = f"{text} {expand('{closer}', rng)}"
     return base._replace(text=text[:MAX_CHARS], turns=(text, *base.turns[1:]))
+
+
+def reword(text: str, rng: Random) -> str:
+    """Replace some words (of a script without spaces: letters) by others."""
+    gap = " " if text.count(" ") * SPACED > len(text) else ""
+    words = text.split(" ") if gap else list(text)
+    slots = ("{thing}", "{quality}", "{verb}", "{name}", "{place}", "", "")
+    for at in range(len(words)):
+        if rng.random() < REWORDED:
+            words[at] = expand(rng.choice(slots), rng)
+    return gap.join(words)

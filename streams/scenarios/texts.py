@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from streams.scenarios.corpora import MAX_CHARS, Prompt
 from streams.scenarios.generators import expand
 from streams.scenarios.prompt_table import PromptTable
-from streams.scenarios.templates import Template, Wrap, interactive, templates
+from streams.scenarios.templates import Template, Wrap, interactive, reword, templates
 
 __all__ = ["Kit", "agentic", "chats", "classroom", "filled", "kit", "test_set"]
 
 Ints = NDArray[np.int64]
+_RESULT = "[{quality} {thing}, {verb}] {tool} {argument}:"
+"""How the results of one program's tools begin; filled once a program."""
 _SHOTS = 5
 """Worked examples at the head of a test set's prompts."""
 
@@ -28,6 +30,7 @@ class Kit(NamedTuple):
     documents: Sequence[Prompt]
     tools: str | None
     tool_count: int
+    result: str
 
 
 def kit(shape: str, sets: Sequence[Sequence[Prompt]], rng: Random) -> Kit:
@@ -36,7 +39,8 @@ def kit(shape: str, sets: Sequence[Sequence[Prompt]], rng: Random) -> Kit:
     wrap = rng.choice(wraps) if shape == "bulk" else "system"
     template = templates(shape, 1, (wrap,), rng)[0]
     tools = expand("{toolbox}", rng) if shape == "agent" else None
-    return Kit(template, rng.choice(sets), tools, tools.count('"name"') if tools else 0)
+    count = tools.count('"name"') if tools else 0
+    return Kit(template, rng.choice(sets), tools, count, expand(_RESULT, rng))
 
 
 def chats(
@@ -59,7 +63,7 @@ def chats(
             base = interactive(pool, rng)
             said = base
         elif turn < len(base.turns):
-            said = Prompt(base.turns[turn], base.system)
+            said = Prompt(reword(base.turns[turn], rng), base.system)
         else:
             said = Prompt(expand("{follow_up}", rng), base.system)
         open_chats[session] = (base, turn + 1)
@@ -90,7 +94,7 @@ def agentic(table: PromptTable, own: Kit, sessions: Ints, rng: Random) -> Ints:
         if turn == 0:
             said = own.template.fill(rng.choice(own.documents), rng)
         else:
-            result = expand("{tool}({n}) -> {bulk_item}", rng)
+            result = f"{own.result} {expand('{bulk_item} {bulk_item}', rng)}"
             said = Prompt(result, own.template.system)
         rows[position] = table.add(said, turns=turn, tools=own.tools)
     return rows
