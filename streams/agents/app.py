@@ -125,21 +125,27 @@ class DetectorApp(faust.App):
             self.failure = reason
             self.on_failure()
 
+    async def fence(self, partition: OwnedPartition, epoch: int) -> None:
+        """Keep former owners out of what comes behind this in the changelog."""
+        partition.fence = await self._writer.write_fence(partition, epoch)
+
     async def take_over(self, partition: OwnedPartition) -> None:
-        """Write the fence that keeps former owners out, then let it go live."""
-        tp = partition.changelog
-        last = cast(Any, self.tables).recovery.active_highwaters.get(tp, -1)
-        if partition.read.expected <= last:
-            earliest = (await self.consumer.earliest_offsets(tp))[tp]
-            if earliest <= last:
-                raise StateError(
-                    f"{tp.topic}[{tp.partition}]@{partition.read.expected}: recovery "
-                    f"ended before the last row at {last}; restart the worker"
-                )
-        takeover = partition.reader.take_over(self.consumer_generation_id)
-        fence = await self._writer.write_fence(partition, takeover.fence_headers)
+        """Let a partition go live whose changelog was read up to its own fence."""
+        if partition.read.expected <= partition.fence:
+            tp = partition.changelog
+            raise StateError(
+                f"{tp.topic}[{tp.partition}]@{partition.read.expected}: recovery ended "
+                f"before the fence at {partition.fence}; restart the worker"
+            )
+        reader, epoch = partition.reader, self.consumer_generation_id
+        if reader.epoch > epoch:
+            # The group was deleted and counts its generations anew. It had no member
+            # for days then, so no former owner is alive to write before this fence.
+            epoch = reader.epoch + 1
+            await self.fence(partition, epoch)
         if not partition.lost:
-            partition.go_live(takeover.writer(fence), self.loop.time())
+            writer = reader.take_over(epoch, partition.fence)
+            partition.go_live(writer, self.loop.time())
 
     async def accept_expired(self, partition: OwnedPartition, start: int) -> None:
         """Go on at ``start`` if the records before it are gone from the log."""

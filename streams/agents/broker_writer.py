@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from streams.agents.changelog import FENCE_KEY, ChangelogWriter, RowHeaders
+from streams.agents.changelog import ChangelogWriter, fence
 from streams.agents.fetched_chunk import FetchedChunk
 from streams.agents.owned_partition import OwnedPartition
 from streams.bus.cloudevents import headers as event_headers
@@ -95,11 +95,12 @@ class BrokerWriter:
             batch.close()
             await (await self._send_batch(batch, partition))
 
-    async def write_fence(self, partition: OwnedPartition, headers: RowHeaders) -> int:
+    async def write_fence(self, partition: OwnedPartition, epoch: int) -> int:
         """Write the fence of a new owner; return its offset."""
         topic, number = partition.changelog
+        key, headers = fence(epoch)
         metadata = await self._producer().send_and_wait(
-            topic, b"", key=FENCE_KEY, partition=number, headers=headers
+            topic, b"", key=key, partition=number, headers=headers
         )
         return int(metadata.offset)
 

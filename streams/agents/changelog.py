@@ -3,42 +3,36 @@
 Every row carries a header with its writer's *epoch*, which rises with each change of
 owner. The last row of a flush also carries an *end* header: until it is read, the rows
 before it do not count, so a restored state is always one that a flush had reached. A
-new owner first writes a *fence*. From it a reader learns two things that the rows alone
-do not tell:
+new owner writes a *fence* with its epoch before it reads. So it reads all that may ever
+count of former owners, and rows of a lower epoch behind the fence, from an owner that
+had lost the partition and did not know, count for nobody.
 
-* rows of a lower epoch behind it come from an owner that had lost the partition and did
-  not know: they do not count;
-* the offsets between the last end that the new owner has read and the fence hold the
-  rows of a flush that was cut off: they do not count, whatever end comes after them.
-
-Fences and ends repeat the latest such ranges, because compaction keeps only the newest
-of each; it keeps order, so the rules hold for a compacted partition as well.
+Rows of a flush that was cut off stay in the log, and the ends of later flushes come
+after them. So the new owner names their offsets in all its end headers, with those that
+former owners named. Compaction keeps order and the newest end, so the rules hold for a
+compacted partition as well.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from streams.engine.stage import Row
 from streams.errors import StateError
 
 __all__ = [
-    "FENCE_KEY",
     "ChangelogReader",
     "ChangelogWriter",
     "Ranges",
     "RowHeaders",
-    "Takeover",
+    "fence",
 ]
 
-FENCE_KEY = b"\x00fence"
+_FENCE = b"\x00fence "
 _EPOCH = "e"
 _END = "f"
-_COUNTED_END = "c"
 _EPOCH_BYTES = struct.Struct(">I")
-_OFFSET = struct.Struct(">q")
 _RANGE = struct.Struct(">qq")
 # A cut-off flush is written anew within minutes of the next owner's start, and its
 # range means nothing from then on; so many crashes in a row are beyond that.
@@ -62,30 +56,14 @@ class ChangelogWriter:
         self.end_headers: RowHeaders = [*self.row_headers, (_END, _pack(ranges))]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Takeover:
-    """What a new owner writes first, and what it writes with from then on.
+def fence(epoch: int) -> tuple[bytes, RowHeaders]:
+    """Return key and headers of a new owner's fence; its value is empty.
 
-    ``counted_end`` is the offset behind the last row that counts.
+    Each has a key of its own, so that compaction leaves it where it is: without it
+    the rows behind it would seem to come before the change of owners.
     """
-
-    epoch: int
-    counted_end: int
-    ranges: Ranges
-
-    @property
-    def fence_headers(self) -> RowHeaders:
-        """The headers of the fence; its value is empty."""
-        return [
-            (_EPOCH, _EPOCH_BYTES.pack(self.epoch)),
-            (_END, _pack(self.ranges)),
-            (_COUNTED_END, _OFFSET.pack(self.counted_end)),
-        ]
-
-    def writer(self, fence_offset: int) -> ChangelogWriter:
-        """Return the writer, once the fence lies at ``fence_offset``."""
-        cut_off = (self.counted_end, fence_offset)
-        return ChangelogWriter(self.epoch, (*self.ranges, cut_off))
+    stamp = _EPOCH_BYTES.pack(epoch)
+    return _FENCE + stamp, [(_EPOCH, stamp)]
 
 
 class ChangelogReader:
@@ -126,42 +104,35 @@ class ChangelogReader:
                 if epoch < self._epoch:
                     continue  # its writer had lost the partition
                 self._epoch, known = epoch, stamp
-            if key == FENCE_KEY:
-                cut_off = (_OFFSET.unpack(found[2][1] or b"")[0], offset)
-                self._ranges = (*_unpack(found[1][1]), cut_off)
-                self._drop_ranges()
-                pending = self._pending
+            if key.startswith(_FENCE):
                 continue
             pending.append((offset, Row(key, value)))
             if len(found) > 1:
                 self._ranges = _unpack(found[1][1])
-                self._drop_ranges()
-                counted.extend(row for _, row in self._pending)
+                counted.extend(self._without_ranges(pending))
                 pending = self._pending = []
                 self._counted_end = offset + 1
         return counted
 
-    def take_over(self, generation: int) -> Takeover:
-        """End the reading; rows whose flush has not ended do not count.
+    @property
+    def epoch(self) -> int:
+        """The highest epoch read."""
+        return self._epoch
 
-        The epoch is the generation of the consumer group, or one more than the highest
-        in the log if the group was deleted and counts anew.
-        """
+    def take_over(self, epoch: int, fence_offset: int) -> ChangelogWriter:
+        """End the reading behind the own fence; what is not ended does not count."""
+        ranges = self._ranges
+        if self._pending:
+            ranges = (*ranges, (self._counted_end, fence_offset))
         self._pending = []
-        epoch = max(generation, self._epoch + 1)
-        return Takeover(epoch, self._counted_end, self._ranges)
+        return ChangelogWriter(epoch, ranges)
 
-    def _drop_ranges(self) -> None:
-        if not self._ranges:
-            return
-        first = self._pending[0][0] if self._pending else 0
+    def _without_ranges(self, pending: list[tuple[int, Row]]) -> Iterable[Row]:
+        first = pending[0][0]
         relevant = [r for r in self._ranges if r[1] > first]
-        if relevant:
-            self._pending = [
-                (offset, row)
-                for offset, row in self._pending
-                if not any(low <= offset < high for low, high in relevant)
-            ]
+        for offset, row in pending:
+            if not any(low <= offset < high for low, high in relevant):
+                yield row
 
 
 def _pack(ranges: Ranges) -> bytes:

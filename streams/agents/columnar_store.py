@@ -68,9 +68,10 @@ class ColumnarStore(Store[bytes, bytes]):
         newly_assigned: set[TP],
         generation_id: int = 0,
     ) -> None:
-        """Start every assigned partition afresh, kept ones as well.
+        """Start every assigned partition afresh, kept ones as well, and fence it off.
 
         A kept stage object may have given outputs that a broken-off flush never sent.
+        Recovery looks for the end of the changelog after this, so it reads the fences.
         """
         self.lose_all()
         self.partitions = {
@@ -78,6 +79,9 @@ class ColumnarStore(Store[bytes, bytes]):
             for tp in assigned
             if tp.topic == self.table.changelog_topic_name
         }
+        await asyncio.gather(
+            *(self.app.fence(p, generation_id) for p in self.partitions.values())
+        )
 
     def lose_all(self) -> None:
         """Give all partitions up."""
@@ -87,7 +91,7 @@ class ColumnarStore(Store[bytes, bytes]):
     async def on_recovery_completed(
         self, active_tps: set[TP], standby_tps: set[TP]
     ) -> None:
-        """Fence the partitions off from former owners and let them go live."""
+        """Let the partitions go live."""
         await asyncio.gather(
             *(self._take_over(p) for p in list(self.partitions.values()))
         )

@@ -47,6 +47,7 @@ class OwnedPartition:
         self.last_record_at = 0.0
         self.last_progress_at = 0.0
         self.lost = False
+        self.fence = -1  # offset of this owner's fence in the changelog
         self.reader = ChangelogReader(_place(changelog))
         self.read = Continuity(_place(changelog), 0)
         self.taken = Continuity(self.place, 0)

@@ -1,6 +1,7 @@
 """A small stage for tests: counts per key and minute, and a total per key.
 
-A record's value is ``minute,key``, padded with ``.`` at will; anything else is refused.
+A record's value is ``minute,key,``, padded with ``.`` at will; others are refused.
+The key ``close`` closes its minute by itself, so that nothing stays open behind it.
 """
 
 from __future__ import annotations
@@ -8,15 +9,25 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Iterable
+from functools import partial
 
+from streams.agents.placed_stage import PlacedStage
+from streams.config import Config
 from streams.engine.stage import Chunk, Output, Rejected, Row
 from streams.errors import UndecodableRecord
 
-__all__ = ["MARKER_KEY", "OUTPUT_TOPIC", "CountingStage", "record_value"]
+__all__ = ["CLOSE", "MARKER_KEY", "CountingStage", "load_stages", "record_value"]
 
-OUTPUT_TOPIC = "test.counts"
+CLOSE = b"close"
 MARKER_KEY = b"\x00marker"
 _NUMBERS = struct.Struct(">qq")
+
+
+def load_stages(config: Config) -> list[PlacedStage]:
+    """Place the stage on the topics that the harness makes for an app id."""
+    app_id = config.app_id
+    make = partial(CountingStage, output_topic=f"{app_id}.out")
+    return [PlacedStage("accounts", f"{app_id}.in", 4, make)]
 
 
 def record_value(minute: int, key: str, size: int = 0) -> bytes:
@@ -26,7 +37,7 @@ def record_value(minute: int, key: str, size: int = 0) -> bytes:
 class CountingStage:
     """Minutes are the running maximum, so each is one stretch of offsets."""
 
-    def __init__(self, partition: int, output_topic: str = OUTPUT_TOPIC) -> None:
+    def __init__(self, partition: int, output_topic: str) -> None:
         self._partition = partition
         self._output_topic = output_topic
         self.totals: Counter[bytes] = Counter()
@@ -67,6 +78,8 @@ class CountingStage:
                 self._close(offset)
                 self._minute, self._begin = minute, offset
             self._counts[key] += 1
+            if key == CLOSE:
+                self._close(offset + 1)
         return rejected
 
     def _close(self, next_offset: int) -> None:
