@@ -69,10 +69,15 @@ def _run(name: str, out: Path, corpus: Path | None, seed: int | None) -> None:
     from streams.scenarios.simulate import simulate as run
 
     scenario = load(name)
+    console = Console(stderr=True)
     bar = Progress(
-        TextColumn("{task.description:10}"), BarColumn(), MofNCompleteColumn(),
-        console=Console(stderr=True), transient=True,
-    )  # fmt: skip
+        TextColumn("{task.description:10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
     tasks: dict[str, int] = {}
 
     def show(step: str, done: int, total: int) -> None:

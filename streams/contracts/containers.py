@@ -67,7 +67,7 @@ def write_container(
         with partial.open("wb") as file:
             fastavro.writer(
                 file,
-                fastavro.parse_schema(schema(name)),
+                schema(name),  # parsed, its keys would be in the order of a set
                 counted(),
                 codec=codec,
                 sync_interval=_BLOCK_BYTES,

@@ -9,6 +9,7 @@ text). Roles are read as they come, so that a folder with other corpora of roles
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -65,23 +66,21 @@ class Corpora:
 
     @classmethod
     def read(cls, folder: Path, seed: int) -> Self:
-        """Read ``folder/prompts/*.jsonl.gz``, or else ``folder/*.jsonl.gz``.
+        """Read ``*.jsonl.gz`` or ``*.jsonl`` in ``folder/prompts``, or in ``folder``.
 
         Raises `CorpusNotFound` when there are none, `ScenarioError` with the file and
         line (never its text) when one is malformed.
         """
-        files = sorted(folder.glob("prompts/*.jsonl.gz")) or sorted(
-            folder.glob("*.jsonl.gz")
-        )
+        files = _files(folder / "prompts") or _files(folder)
         if not files:
             raise CorpusNotFound(
-                f"no *.jsonl.gz in {folder} or {folder / 'prompts'}; leave --corpus "
-                "out to use the scenario's own prompts"
+                f"no *.jsonl.gz or *.jsonl in {folder} or {folder / 'prompts'}; leave "
+                "--corpus out to use the scenario's own prompts"
             )
         pools: dict[str, dict[str, list[Prompt]]] = {}
         for file in files:
             for line in _lines(file):
-                corpus = line.corpus or file.name.removesuffix(".jsonl.gz")
+                corpus = line.corpus or file.name.partition(".jsonl")[0]
                 pool = pools.setdefault(line.role, {}).setdefault(corpus, [])
                 if len(pool) < MAX_PROMPTS:
                     pool.append(_prompt(line))
@@ -133,16 +132,29 @@ class Corpora:
         return self.sets([roles])
 
 
+def _files(folder: Path) -> list[Path]:
+    return sorted([*folder.glob("*.jsonl.gz"), *folder.glob("*.jsonl")])
+
+
 def _lines(file: Path) -> Iterator[_Line]:
     decoder = msgspec.json.Decoder(_Line)
-    with gzip.open(file) as handle:
-        for number, line in enumerate(handle, 1):
-            if not line.strip():
-                continue
-            try:
-                yield decoder.decode(line)
-            except msgspec.DecodeError as error:
-                raise ScenarioError(f"{file}:{number}: {error}") from error
+    number = 0
+    try:
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as handle:
+            for number, line in enumerate(handle, 1):  # noqa: B007 the errors tell it
+                if line.strip():
+                    yield decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"{file}:{number}: {_reason(error)}") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise ScenarioError(f"{file}: cannot be read: {error}") from error
+
+
+def _reason(error: msgspec.DecodeError | UnicodeDecodeError) -> str:
+    """Say what is wrong with a line; a UnicodeDecodeError's own text quotes bytes."""
+    if isinstance(error, UnicodeDecodeError):
+        return "not UTF-8"
+    return str(error)
 
 
 def _prompt(line: _Line) -> Prompt:

@@ -78,7 +78,7 @@ class Ids:
     """Opaque ids: a keyed hash of the seed, the kind and a name.
 
     >>> Ids(1).make("account", 7, size=6)
-    '5a53ae7ea39e'
+    'ce3d1aaf17b2'
     """
 
     def __init__(self, seed: int) -> None:

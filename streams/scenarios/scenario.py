@@ -248,7 +248,7 @@ def load(name: str) -> Scenario:
     place, text = source(name)
     try:
         scenario = msgspec.toml.decode(text, type=Scenario)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ScenarioError(f"{place}: {error}") from error
     if scenario.base:
         scenario = _on_base(place, scenario)
