@@ -1,0 +1,206 @@
+"""Facets know the same, however their sources are cut, interleaved or repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from event_streams import EPOCH, Burst, Record, bursts, campaign, records
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from stage_runs import Run, Step, as_log, interleave, minutes, run, steps
+
+from streams.engine import facets_stage
+from streams.engine.accounts_stage import AccountsStage
+from streams.engine.facets_stage import FacetsStage
+from streams.engine.link_rows import LinkRow
+from streams.engine.stage import Chunk, Output
+from streams.features.account_row import TEMPLATE_KINDS
+from streams.models.likeness import Likeness
+
+_SOURCES = 2
+
+
+def make() -> FacetsStage:
+    return FacetsStage(0, request_partitions=_SOURCES)
+
+
+def sums(source: int, stream: Sequence[Burst], plan: Sequence[Step]) -> list[Output]:
+    """Give what the accounts stage of one partition sends, cut as planned."""
+    likeness = Likeness({"templated": 6.0}, intercept=-2.0)
+
+    def accounts() -> AccountsStage:
+        return AccountsStage(
+            source, facet_partitions=1, likeness=likeness, max_future_hours=24
+        )
+
+    return run(accounts, records(stream, partition=source), plan).outputs
+
+
+def links(ended: Run) -> tuple[list[LinkRow], int]:
+    told = minutes(ended.outputs).get(0)
+    return ([row for _, row in told.rows], told.closed) if told else ([], -1)
+
+
+def snapshot(stage: FacetsStage) -> tuple[object, ...]:
+    return (
+        stage.facets,
+        {facet: members for facet, members in stage.members.items() if members},
+        {facet: owners for facet, owners in stage._owners.items() if owners},
+    )
+
+
+def check_same(one: Run, other: Run) -> None:
+    assert snapshot(one.stage) == snapshot(other.stage)
+    assert links(one) == links(other)
+
+
+_LONG = campaign(6, 9)
+_TWO = st.tuples(bursts(most=20), bursts(most=20))
+_CHOICES = st.lists(st.integers(0, _SOURCES - 1), max_size=12)
+_FLUSHES = [Step("take", 9), Step("flush", 0)] * 12
+
+
+@given(_TWO, st.tuples(steps(crashes=True), steps(crashes=False)), _CHOICES)
+@example((_LONG, _LONG), (_FLUSHES, _FLUSHES[:5]), [0, 1, 1, 0, 1, 1])
+@settings(max_examples=60)
+def test_the_cut_and_the_order_of_sources_do_not_matter(
+    streams: tuple[list[Burst], list[Burst]],
+    plans: tuple[list[Step], list[Step]],
+    choices: list[int],
+) -> None:
+    whole = [sums(source, streams[source], ()) for source in range(_SOURCES)]
+    cut = [sums(source, streams[source], plans[source]) for source in range(_SOURCES)]
+    one = run(make, as_log(interleave(whole, ())))
+    log = as_log(interleave(cut, choices))
+    other = run(make, log, [Step("take", 1), Step("advance", 0)] * len(log))
+    check_same(one, other)
+
+
+@given(_TWO, steps(crashes=False), _CHOICES, steps(crashes=True))
+@example((_LONG, _LONG), _FLUSHES, [0, 1] * 8, [Step("take", 3), Step("crash", 2)] * 9)
+@settings(max_examples=80)
+def test_restarts_do_not_matter(
+    streams: tuple[list[Burst], list[Burst]],
+    cut: list[Step],
+    choices: list[int],
+    plan: list[Step],
+) -> None:
+    sources = [sums(source, streams[source], cut) for source in range(_SOURCES)]
+    log = as_log(interleave(sources, choices))
+    one, other = run(make, log, plan), run(make, log)
+    check_same(one, other)
+    assert one.stage.applied_offset == other.stage.applied_offset
+
+
+@given(st.integers(2, 9), st.integers(1, 5), steps(crashes=True))
+@settings(max_examples=25)
+def test_degree_is_the_true_number_of_accounts(
+    accounts: int, alone: int, plan: list[Step]
+) -> None:
+    streams = [
+        [Burst(n, n % 3, 3, 2, "plain") for n in (*range(size), *range(size))]
+        for size in (accounts, alone)
+    ]
+    log = as_log(interleave([sums(s, streams[s], plan) for s in range(_SOURCES)], ()))
+    stage = run(make, [*log, *_closing(len(log))]).stage
+    degrees = {
+        (state.kind - len(TEMPLATE_KINDS)): state.degree
+        for state in stage.facets.values()
+        if state.kind == len(TEMPLATE_KINDS) + 1
+    }
+    # Everybody has the one TLS fingerprint; a partition with one account says nothing.
+    assert degrees == {1: accounts + (alone if alone > 1 else 0)}
+
+
+def _closing(offset: int) -> list[Record]:
+    """Make a batch of each source that closes everything."""
+    late = [Burst(99, 40_000, 3, 1, "bare"), Burst(99, 1, 3, 1, "bare")]
+    outputs = [
+        output for source in range(_SOURCES) for output in sums(source, late, ())
+    ]
+    return [
+        record._replace(offset=record.offset + offset) for record in as_log(outputs)
+    ]
+
+
+def test_a_template_links_nobody_before_five_owners_use_it() -> None:
+    for owners in (4, 5):
+        log = as_log(
+            interleave([sums(0, campaign(owners, 6), ()), sums(1, [], ())], ())
+        )
+        found, _ = links(run(make, [*log, *_closing(len(log))]))
+        templates = {row.kind for row in found if row.kind < len(TEMPLATE_KINDS)}
+        assert bool(templates) == (owners == 5)
+
+
+def test_accounts_of_one_organization_are_one_owner() -> None:
+    stream = [burst._replace(flavour="alone") for burst in campaign(9, 6)]
+    log = as_log(sums(0, stream, ()))
+    stage = run(make, [*log, *_closing(len(log))]).stage
+    assert max(len(owners) for owners in stage._owners.values()) == 5
+
+
+def test_the_same_prompt_again_and_again_is_no_template() -> None:
+    # Two fillings taken in turn pass the local gate; pooled, they are a repeated text.
+    stream = [burst._replace(flavour="verbatim") for burst in campaign(6, 9)]
+    log = as_log(sums(0, stream, ()))
+    found, _ = links(run(make, [*log, *_closing(len(log))]))
+    assert not [row for row in found if row.kind < len(TEMPLATE_KINDS)]
+
+
+def test_rows_of_a_facet_that_becomes_suspect_tell_of_all_members_at_once() -> None:
+    log = as_log(sums(0, campaign(6, 6), ()))
+    found, closed = links(run(make, [*log, *_closing(len(log))]))
+    assert closed > EPOCH
+    by_facet: dict[int, list[LinkRow]] = {}
+    for row in found:
+        by_facet.setdefault(row.facet, []).append(row)
+    for rows in by_facet.values():
+        first = [row for row in rows if row.minute == rows[0].minute]
+        assert len({row.account for row in first}) == len(first) >= 3
+        assert all(row.last <= row.minute for row in rows)
+
+
+def test_members_forgotten_stay_forgotten_after_a_restart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(facets_stage, "MAX_MEMBERS", 8)
+    stream = [
+        Burst(account, jump, 0, 2, "plain") for account in range(19) for jump in (1, 1)
+    ]
+    sources = [sums(source, stream, _FLUSHES) for source in range(_SOURCES)]
+    log = as_log(interleave(sources, [0, 1] * 40))
+    one = run(make, log)
+    for way in range(8):
+        plan = [
+            *[Step("take", 1), Step("flush", 0)] * (len(log) - 1),
+            Step("crash", way),
+        ]
+        other = run(make, log, plan)
+        assert any(row.value is None for row in other.rows)
+        check_same(one, other)
+    assert max(map(len, one.stage.members.values())) <= 8
+
+
+def test_records_of_others_are_refused_one_by_one() -> None:
+    log = as_log(sums(0, campaign(5, 3), ()))
+    stage = make()
+    value = log[0].value
+    assert value is not None
+    values = [value, None, b"\xc3\x01 nothing", value[:10], value]
+    rejected = stage.take(Chunk(range(5), values, [0] * 5))
+    assert [refusal.offset for refusal in rejected] == [1, 2, 3]
+    assert stage.applied_offset == 0
+    other = make()
+    refused = other.take(Chunk([4], [None], [0]))
+    assert "tombstones" in str(refused[0].error)
+    assert other.applied_offset == 5
+
+
+def test_an_output_says_what_it_is() -> None:
+    log = as_log(interleave([sums(s, campaign(5, 3), ()) for s in range(2)], ()))
+    [output] = run(make, log).outputs
+    assert (output.topic, output.partition, output.key) == ("llm.links", 0, b"0")
+    assert output.type == "io.distillwatch.MemberLinks"
+    assert output.timestamp == minutes([output])[0].closed * 60_000
