@@ -3,23 +3,23 @@
 ::
 
     DistillwatchError
-    ├── ConfigError                 a setting is missing, malformed or out of range
-    ├── ContractError               a record or schema breaks the contract
-    │   ├── SchemaNotFound          no such schema or version is shipped
-    │   ├── UnknownSchema           framing names a schema nobody here knows   [dead letter]
-    │   ├── UndecodableRecord       bytes are not the record they claim to be  [dead letter]
-    │   ├── InvalidRecord           decoded, but a field is outside its range  [dead letter]
-    │   └── ContentRefused          carries prompt or output text              [dead letter]
-    ├── BusError                    Kafka, or a process that stands for it
-    │   ├── BrokerUnavailable       nobody answers at the bootstrap address    [retriable]
-    │   ├── BrokerStartFailed       the development broker did not come up
-    │   ├── MissingTool             Java, Maven or another program is absent
-    │   └── TopicMismatch           a topic differs from topics.toml
-    ├── StateError                  a state row cannot be read or restored
-    ├── ScenarioError               a scenario file is wrong, or names what is not there
-    │   ├── ScenarioNotFound        neither a shipped name nor a file
-    │   └── CorpusNotFound          no prompts where --corpus points
-    └── ReporterClosed              an event was reported after close()
+    ├── ConfigError            a setting is missing, malformed or out of range
+    ├── ContractError          a record or schema breaks the contract
+    │   ├── SchemaNotFound     no such schema or version is shipped
+    │   ├── UnknownSchema      framing names an unknown schema  [dead letter]
+    │   ├── UndecodableRecord  bytes are not that record  [dead letter]
+    │   ├── InvalidRecord      a field is out of its range  [dead letter]
+    │   └── ContentRefused     prompt or output text             [dead letter]
+    ├── BusError               Kafka, or a process that stands for it
+    │   ├── BrokerUnavailable  nobody answers there  [retriable]
+    │   ├── BrokerStartFailed  the development broker did not come up
+    │   ├── MissingTool        Java, Maven or another program is absent
+    │   └── TopicMismatch      a topic differs from topics.toml
+    ├── StateError             a state row cannot be read or restored
+    ├── ScenarioError          a scenario file is wrong, or names what is not there
+    │   ├── ScenarioNotFound   neither a shipped name nor a file
+    │   └── CorpusNotFound     no prompts where --corpus points
+    └── ReporterClosed         an event was reported after close()
 
 Two traits decide what happens to an error, so that routing reads the class, never the
 message: ``retriable`` (trying again may help) and ``dead_letter`` (the record goes to

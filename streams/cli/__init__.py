@@ -18,9 +18,11 @@ VERBS: dict[str, str] = {
     "topics": "streams.cli.topics:app",
     "run": "streams.cli.run:app",
     "simulate": "streams.cli.simulate:app",
+    "replay": "streams.cli.replay:app",
     "score": "streams.cli.score:app",
     "produce": "streams.cli.produce:app",
     "tail": "streams.cli.tail:app",
+    "reference": "streams.cli.reference:app",
 }
 """Verb to the import string of its cyclopts app, in the order of ``--help``."""
 

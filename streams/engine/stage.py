@@ -84,7 +84,7 @@ class Stage(Protocol):
         """Apply all closed minutes to the state and return what they give."""
 
     def dirty_rows(self) -> list[Row]:
-        """Rows changed since the last call, a marker last; empty when none are."""
+        """Give rows changed since the last call, a marker last; empty when none are."""
 
     def restore(self, rows: Iterable[Row]) -> None:
         """Take changelog rows in log order; may be called many times."""

@@ -1,0 +1,1 @@
+"""Links between accounts, groups of linked accounts, and the life of a campaign."""

@@ -1,0 +1,93 @@
+"""Accounts, suspect facets and the memberships between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from streams.features.account_row import INFRASTRUCTURE_KINDS, TEMPLATE_KINDS
+
+__all__ = ["AccountNode", "Edge", "FacetNode", "LinkGraph", "facet_label"]
+
+_KIND_NAMES: Final = (*TEMPLATE_KINDS, *INFRASTRUCTURE_KINDS)
+
+
+class FacetNode(msgspec.Struct, array_like=True):
+    """A suspect facet; see `streams.features.facet_state.FacetState`."""
+
+    kind: int
+    name: str
+    degree: int
+    samples: int
+    distinct: float
+    pivot: str
+    families: list[str] = []
+    group: int = 0
+    next_check: int = 0
+
+    @property
+    def is_template(self) -> bool:
+        """Whether it comes from the sketch rather than from the connection."""
+        return self.kind < len(TEMPLATE_KINDS)
+
+    @property
+    def kind_name(self) -> str:
+        """The kind in words, for example payment."""
+        return _KIND_NAMES[self.kind]
+
+
+class Edge(msgspec.Struct, array_like=True):
+    """An account's use of a suspect facet."""
+
+    first: int
+    last: int
+    count: int
+    slots: int
+
+
+class AccountNode(msgspec.Struct, array_like=True):
+    """An account with evidence of its own, and its suspect facets."""
+
+    owner: int
+    created: int
+    events: int
+    templated: int
+    likeness: int
+    edges: dict[int, Edge] = {}
+
+
+def facet_label(facet: int, node: FacetNode) -> str:
+    """Name a facet for people and subjects, KIND:ID.
+
+    >>> facet_label(255, FacetNode(0, "", 9, 9, 1.0, ""))
+    'template_head:00000000000000ff'
+    """
+    return f"{node.kind_name}:{node.name or f'{facet:016x}'}"
+
+
+class LinkGraph:
+    """The bipartite graph, indexed from both sides."""
+
+    def __init__(self) -> None:
+        self.accounts: dict[str, AccountNode] = {}
+        self.facets: dict[int, FacetNode] = {}
+        self.members: dict[int, set[str]] = {}
+
+    def put_account(self, account: str, node: AccountNode) -> None:
+        """Set an account with all its edges."""
+        self.accounts[account] = node
+        for facet in node.edges:
+            self.members.setdefault(facet, set()).add(account)
+
+    def put_edge(self, account: str, facet: int, edge: Edge) -> None:
+        """Set one membership of a known account."""
+        self.accounts[account].edges[facet] = edge
+        self.members.setdefault(facet, set()).add(account)
+
+    def templates_of(self, account: str) -> Iterator[int]:
+        """List the suspect templates that an account uses."""
+        for facet in self.accounts[account].edges:
+            if self.facets[facet].is_template:
+                yield facet

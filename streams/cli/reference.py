@@ -1,0 +1,86 @@
+"""``distillwatch reference``: build the frozen reference, or show the shipped one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from cyclopts import App
+
+__all__ = ["app"]
+
+app = App(name="reference", help="The frozen reference of benign groups.")
+
+
+@app.command
+def build(
+    out: Path,
+    *,
+    version: str,
+    benign: int = 60,
+    campaigns: int = 16,
+    corpus: Path | None = None,
+    jobs: int = 1,
+) -> None:
+    """Simulate populations and write a reference.json; takes minutes.
+
+    Parameters
+    ----------
+    out
+        File to write.
+    version
+        Name of the reference; it appears in every action and alert.
+    benign
+        Honest populations, each with some 150 groups: they set the resolution.
+    campaigns
+        Populations with campaigns, on which the prior's weights are fitted.
+    corpus
+        Folder with prompts/*.jsonl.gz; half of the populations use it.
+    jobs
+        Processes.
+    """
+    from rich.progress import Progress
+
+    from streams.scenarios.reference_builder import build_reference
+
+    with Progress() as bar:
+        tasks: dict[str, int] = {}
+
+        def show(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = int(bar.add_task(step, total=total))
+            bar.update(tasks[step], completed=done)  # type: ignore[arg-type]
+
+        content = build_reference(
+            version=version,
+            benign=benign,
+            campaigns=campaigns,
+            corpus=corpus,
+            jobs=jobs,
+            progress=show,
+        )
+    out.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
+
+
+@app.command
+def show() -> None:
+    """Print the version, the sizes and the resolution limits of the reference."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from streams.models.evidence import resolution_limit
+    from streams.models.reference import GROUP_LOOKS, load_reference
+
+    reference = load_reference()
+    table = Table(title=f"reference {reference.version}")
+    for heading in ("exchanges", "reference groups", "largest e-value"):
+        table.add_column(heading, justify="right")
+    for exchanges, scores in zip(GROUP_LOOKS, reference.groups, strict=True):
+        size = scores["joint"].size
+        table.add_row(f"{exchanges:,}", f"{size:,}", f"{resolution_limit(size):,.0f}")
+    console = Console()
+    console.print(table)
+    console.print(
+        f"{reference.bystanders.size:,} ordinary accounts: largest e-value "
+        f"{resolution_limit(reference.bystanders.size):,.0f}"
+    )

@@ -1,0 +1,97 @@
+"""``distillwatch replay``: the same engine over a file, without a broker."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from cyclopts import App
+
+if TYPE_CHECKING:
+    from streams.engine.replay import Pipeline
+
+__all__ = ["app"]
+
+app = App(
+    name="replay",
+    help="Run the engine over an events.avro, without a broker.",
+)
+
+
+@app.default
+def replay(
+    events: Path,
+    *,
+    out: Path,
+    mode: Literal["shadow", "enforce"] | None = None,
+) -> None:
+    """Write the actions.jsonl and alerts.jsonl that a live run would publish.
+
+    Parameters
+    ----------
+    events
+        Object container of RequestEvents, as `distillwatch simulate` writes it.
+    out
+        Folder for actions.jsonl and alerts.jsonl; made if it is not there.
+    mode
+        Mode of the actions; by default the setting DISTILLWATCH_MODE, or shadow.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from streams.config import Config
+    from streams.contracts import iter_datums
+    from streams.engine.replay import Pipeline
+    from streams.engine.replay import replay as run
+    from streams.sdk.container_loader import count_events
+
+    config = Config.from_mapping(os.environ)
+    config = dataclasses.replace(config, mode=mode or config.mode)
+    pipeline = Pipeline(config)
+    out.mkdir(parents=True, exist_ok=True)
+    counts = {"llm.actions": 0, "llm.alerts": 0}
+    bar = Progress(
+        TextColumn("events"), BarColumn(), MofNCompleteColumn(),
+        console=Console(stderr=True), transient=True,
+    )  # fmt: skip
+    with ExitStack() as stack:
+        files = {
+            "llm.actions": stack.enter_context((out / "actions.jsonl").open("wb")),
+            "llm.alerts": stack.enter_context((out / "alerts.jsonl").open("wb")),
+        }
+        stack.enter_context(bar)
+        task = bar.add_task("events", total=count_events(events))
+
+        def advance(done: int) -> None:
+            bar.advance(task, done)
+
+        for output in run(iter_datums(events), pipeline, progress=advance):
+            files[output.topic].write(_json_line(output.topic, output.value))
+            counts[output.topic] += 1
+    _report(counts, pipeline, out)
+
+
+def _json_line(topic: str, value: bytes | None) -> bytes:
+    import msgspec
+
+    from streams.contracts import Action, Alert, decode_record, to_dict
+
+    record: Action | Alert
+    if topic == "llm.actions":
+        record = decode_record(Action, value or b"")
+    else:
+        record = decode_record(Alert, value or b"")
+    return msgspec.json.encode(to_dict(record)) + b"\n"
+
+
+def _report(counts: dict[str, int], pipeline: Pipeline, out: Path) -> None:
+    print(
+        f"{counts['llm.alerts']} alerts and {counts['llm.actions']} actions in {out}; "
+        f"{len(pipeline.rejected)} events refused"
+    )
+    if pipeline.rejected:
+        first = pipeline.rejected[0]
+        print(f"first refusal: {type(first.error).__name__}: {first.error}")

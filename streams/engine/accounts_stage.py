@@ -1,0 +1,266 @@
+"""The accounts stage: a chunk's way from bytes to account state and facet sums.
+
+One object per partition of llm.requests. Read `AccountsStage` from top to bottom:
+`take` decodes and buffers, `advance` applies whole closed minutes, `dirty_rows` and
+`restore` are the changelog. Nothing is applied before its minute is closed, so the
+state is a function of whole minutes and the cutting of chunks cannot matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from streams.engine.event_intake import EventIntake
+from streams.engine.facet_rows import FacetRows, facet_sums
+from streams.engine.stage import Chunk, Output, Rejected, Row
+from streams.errors import StateError
+from streams.features.account_row import ROW_VERSION
+from streams.features.account_table import AccountTable
+from streams.features.account_update import begin_rows, first_uses, update_rows
+from streams.features.event_columns import EventColumns
+from streams.features.facet_directory import FacetDirectory
+from streams.models.likeness import Likeness, account_features
+
+__all__ = ["LIKENESS_GATE", "LOOKS", "AccountsStage"]
+
+LOOKS: Final = 25 * 2 ** np.arange(24)
+"""Event counts at which an account's likeness is taken: 25, 50, 100, 200, …"""
+
+LIKENESS_GATE: Final = 0
+"""Log-odds x 100 above which an account's infrastructure travels without a template.
+The reference places 0 at the 99th percentile of ordinary accounts."""
+
+_MARKER: Final = b"\x00marker"
+_ACCOUNT: Final = b"a"
+_FACET: Final = b"f"
+
+
+class _Marker(msgspec.Struct, frozen=True, array_like=True):
+    """The last row of a flush: the place up to which the rows before it are whole."""
+
+    version: int
+    applied_offset: int
+    closed_minute: int
+
+
+class AccountsStage:
+    """Rolling state of the accounts of one partition of llm.requests."""
+
+    def __init__(
+        self,
+        partition: int,
+        *,
+        facet_partitions: int,
+        likeness: Likeness,
+        max_future_hours: float,
+    ) -> None:
+        self.partition = partition
+        self.accounts = AccountTable()
+        self.directory = FacetDirectory()
+        self.intake = EventIntake(
+            self.accounts, self.directory, int(max_future_hours * 3_600_000)
+        )
+        self._likeness = likeness
+        self._facet_partitions = facet_partitions
+        self._pending: list[EventColumns] = []
+        self._open_minute: int | None = None
+        self._closed_minute = -1
+        self._sent_minute = -1
+        self._next_offset = 0
+        self._applied_offset = 0
+        self._flushed: _Marker | None = None
+        self._staged: list[Row] = []
+
+    @property
+    def applied_offset(self) -> int:
+        """Offset of the first record that is not yet wholly in the state."""
+        return self._applied_offset
+
+    @property
+    def open_minute(self) -> int | None:
+        """The latest event-time minute seen, still open; None before any record."""
+        return self._open_minute
+
+    def take(self, chunk: Chunk) -> list[Rejected]:
+        """Decode a chunk and buffer its events until their minute is closed."""
+        known = int(np.searchsorted(np.asarray(chunk.offsets), self._next_offset))
+        chunk = Chunk(
+            chunk.offsets[known:], chunk.values[known:], chunk.timestamps[known:]
+        )
+        if not len(chunk.offsets):
+            return []
+        events, rejected = self.intake.decode(chunk)
+        self._next_offset = int(chunk.offsets[-1]) + 1
+        if events is not None:
+            self._pending.append(self._date(events))
+        elif not self._pending:
+            self._applied_offset = self._next_offset
+        return rejected
+
+    def _date(self, events: EventColumns) -> EventColumns:
+        """Let a late event count in the partition's open minute: minutes only rise."""
+        floor = self._closed_minute + 1
+        if self._open_minute is not None:
+            floor = max(floor, self._open_minute)
+        minute = np.maximum.accumulate(np.maximum(events.minute, floor))
+        self._open_minute = int(minute[-1])
+        self._closed_minute = max(self._closed_minute, self._open_minute - 1)
+        events.minute[:] = minute
+        return events
+
+    def close_idle(self, minute: int) -> None:
+        """Close minutes up to ``minute``; the shell knows the partition is idle."""
+        self._closed_minute = max(self._closed_minute, minute)
+
+    def advance(self) -> list[Output]:
+        """Apply the closed minutes; return facet sums for every facets partition."""
+        if self._closed_minute == self._sent_minute:
+            return []
+        rows = FacetRows()
+        if self._pending:
+            events = EventColumns.concatenate(self._pending)
+            count = int(np.searchsorted(events.minute, self._closed_minute, "right"))
+            rest = events.select(slice(count, None))
+            self._pending = [rest] if len(rest) else []
+            if count:
+                self._apply(events.select(slice(0, count)), rows)
+        first = self._pending[0].offset[0] if self._pending else self._next_offset
+        self._applied_offset = int(first)
+        self._sent_minute = self._closed_minute
+        return facet_sums(
+            rows,
+            source_partition=self.partition,
+            closed_minute=self._closed_minute,
+            partitions=self._facet_partitions,
+        )
+
+    def _apply(self, events: EventColumns, out: FacetRows) -> None:
+        rows = self.accounts.rows
+        begin_rows(rows, events)
+        self.accounts.touch(events.slot)
+        if events.refused.any():
+            # A request refused by our own action is never evidence: no feedback loop.
+            refused = events.slot[events.refused]
+            np.add.at(rows["refused"], refused, np.uint32(1))
+            events = events.select(~events.refused)
+        events = events.select(np.argsort(events.slot, kind="stable"))
+        self._count_facets(events, out)
+        while len(events):
+            now, looking = self._until_look(events)
+            self._apply_round(events.select(now), out)
+            for slot in looking.tolist():
+                score = self._likeness.log_odds(account_features(rows[slot]))
+                rows["likeness"][slot] = np.clip(round(score * 100), -30000, 30000)
+            events = events.select(~now)
+
+    def _until_look(
+        self, events: EventColumns
+    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+        """Select events up to the end of each account's minute of its next look.
+
+        Returns the selection, and the accounts whose look follows it. Accounts are
+        independent of each other, so some may be ahead of others in time.
+        """
+        slots, starts, lengths = np.unique(
+            events.slot, return_index=True, return_counts=True
+        )
+        before = self.accounts.rows["events"][slots].astype(np.int64)
+        look = LOOKS[np.searchsorted(LOOKS, before, "right")]
+        crossing = before + lengths >= look
+        at = starts[crossing] + (look - before - 1)[crossing]
+        last_minute = np.full(len(slots), np.iinfo(np.int64).max)
+        last_minute[crossing] = events.minute[at]
+        now = events.minute <= np.repeat(last_minute, lengths)
+        return now, slots[crossing]
+
+    def _apply_round(self, events: EventColumns, out: FacetRows) -> None:
+        rows = self.accounts.rows
+        likeness = rows["likeness"][events.slot]
+        updated = update_rows(rows, events, self.intake.model_bucket)
+        evidence = updated.passed.any(axis=1) | (likeness > LIKENESS_GATE)
+        if not evidence.any():
+            return
+        linked = first_uses(
+            rows["facets_sent"],
+            events.slot,
+            events.infrastructure,
+            self.directory.hashes,
+            evidence,
+        )
+        out.add_members(
+            events,
+            updated,
+            likeness,
+            linked & evidence[:, None],
+            accounts=self.accounts,
+            directory=self.directory,
+            models=self.intake.models,
+        )
+
+    def _count_facets(self, events: EventColumns, out: FacetRows) -> None:
+        """Count distinct accounts of infrastructure facets; send the shared ones."""
+        everyone = np.ones(len(events), bool)
+        first = first_uses(
+            self.accounts.rows["facets_seen"],
+            events.slot,
+            events.infrastructure,
+            self.directory.hashes,
+            everyone,
+        )
+        out.add_sums(events, first, self.directory)
+
+    def dirty_rows(self) -> list[Row]:
+        """Give changed account and facet rows, then the marker."""
+        marker = _Marker(ROW_VERSION, self._applied_offset, self._sent_minute)
+        if marker == self._flushed:
+            return []
+        self._flushed = marker
+        rows = [
+            Row(_ACCOUNT + account_id.encode(), packed)
+            for account_id, packed in self.accounts.take_dirty()
+        ]
+        rows += [
+            Row(_FACET + bytes([kind]) + name.encode(), packed)
+            for kind, name, packed in self.directory.take_dirty()
+        ]
+        rows.append(Row(_MARKER, msgspec.msgpack.encode(marker)))
+        return rows
+
+    def restore(self, rows: Iterable[Row]) -> None:
+        """Stage changelog rows; a marker makes the rows before it valid."""
+        for row in rows:
+            self._staged.append(row)
+            if row.key == _MARKER and row.value is not None:
+                self._commit_staged(row.value)
+
+    def _commit_staged(self, marker_value: bytes) -> None:
+        accounts: list[tuple[str, bytes]] = []
+        facets: list[tuple[int, str, bytes]] = []
+        for key, value in self._staged:
+            if value is None:
+                continue
+            if key[:1] == _ACCOUNT:
+                accounts.append((key[1:].decode(), value))
+            elif key[:1] == _FACET:
+                facets.append((key[1], key[2:].decode(), value))
+        self._staged.clear()
+        self.accounts.restore(accounts)
+        self.directory.restore(facets)
+        marker = msgspec.msgpack.decode(marker_value, type=_Marker)
+        if marker.version != ROW_VERSION:
+            raise StateError(
+                f"the changelog of accounts[{self.partition}] has layout version "
+                f"{marker.version}, this program {ROW_VERSION}; start with a new app_id"
+            )
+        self._flushed = marker
+        self._next_offset = self._applied_offset = marker.applied_offset
+        self._closed_minute = self._sent_minute = marker.closed_minute
+
+    def restored(self) -> None:
+        """Drop rows behind the last marker: their flush was never completed."""
+        self._staged.clear()

@@ -1,0 +1,252 @@
+"""Rows that the accounts stage sends to the facets stage, collected as columns.
+
+Member rows say: in this minute, this account used this facet so often, with these
+fillings, and this is what its own evidence amounts to so far. Sum rows say how much
+traffic and how many accounts a shared infrastructure facet has in this partition.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.contracts.column_batch import pack_columns
+from streams.contracts.stage_batch import StageBatch, encode_batch
+from streams.engine.stage import Output
+from streams.features.account_row import INFRASTRUCTURE_KINDS, TEMPLATE_KINDS
+from streams.features.account_table import AccountTable
+from streams.features.account_update import Updated
+from streams.features.event_columns import EventColumns
+from streams.features.facet_directory import FacetDirectory
+from streams.features.segments import run_starts
+
+__all__ = ["FACET_KINDS", "MAX_FILLINGS", "FacetRows", "facet_sums"]
+
+FACET_KINDS: Final = (*TEMPLATE_KINDS, *INFRASTRUCTURE_KINDS)
+"""Kinds of facet by number, as they travel."""
+
+MAX_FILLINGS: Final = 8
+"""Fillings that one row carries: enough to tell a split list from a shared one."""
+
+_ROWS_PER_PART: Final = 5_000
+"""At some 100 bytes a row a part stays under Kafka's limit of 1 MB a record."""
+
+_HEAD, _TAIL, _BAND0, _BAND1 = 0, 1, 2, 3
+_SHARED_BY: Final = 2
+
+Column = npt.NDArray[Any] | list[str]
+
+
+class FacetRows:
+    """Member and sum rows of one `advance`, as parts of columns."""
+
+    def __init__(self) -> None:
+        self._members: list[dict[str, npt.NDArray[Any]]] = []
+        self._sums: list[dict[str, npt.NDArray[Any]]] = []
+
+    def add_members(
+        self,
+        events: EventColumns,
+        updated: Updated,
+        likeness: npt.NDArray[np.int16],
+        linked: npt.NDArray[np.bool_],
+        *,
+        accounts: AccountTable,
+        directory: FacetDirectory,
+        models: list[str],
+    ) -> None:
+        """Add a row per (minute, account, facet, model) of the events that passed.
+
+        ``linked`` (n, 4) marks the infrastructure facets that evidence-bearing events
+        use for the first time. Head and tail say the same of a stable template;
+        minhash bands travel only where both of them failed.
+        """
+        kinds = updated.passed.copy()
+        wrapped = kinds[:, _HEAD] | kinds[:, _TAIL]
+        kinds[:, _BAND0] &= ~wrapped
+        kinds[:, _BAND1] &= ~wrapped
+        at_template, template = np.nonzero(kinds)
+        at_link, link = np.nonzero(linked)
+        number = events.infrastructure[at_link, link]
+        at = np.concatenate([at_template, at_link])
+        facet = np.concatenate(
+            [events.templates[at_template, template], directory.hashes[number]]
+        )
+        name = np.concatenate([np.full(len(at_template), -1), number])
+        order = np.lexsort((at, events.model[at], facet, events.slot[at]))
+        order = order[np.argsort(events.minute[at[order]], kind="stable")]
+        at, facet, name = at[order], facet[order], name[order]
+        kind = np.concatenate([template, link + len(TEMPLATE_KINDS)])[order]
+        starts = run_starts(
+            events.minute[at], events.slot[at], facet, kind, events.model[at]
+        )
+        counts = np.diff(np.append(starts, len(at)))
+        first, last = at[starts], at[starts + counts - 1]
+        kept = np.minimum(counts, MAX_FILLINGS)
+        kept[kind[starts] >= len(TEMPLATE_KINDS)] = 0
+        within = np.arange(len(at)) - np.repeat(starts, counts)
+        rows = accounts.rows[events.slot[first]]
+        self._members.append(
+            {
+                "minute": events.minute[first].astype("<i4"),
+                "account": _texts(accounts.ids, events.slot[first]),
+                "owner": rows["owner"],
+                "created": rows["created_minute"],
+                "kind": kind[starts].astype("u1"),
+                "facet": facet[starts],
+                "name": _texts(directory.names, name[starts]),
+                "model": _texts(models, events.model[first]),
+                "count": counts.astype("<u4"),
+                "events": updated.events[last].astype("<u4"),
+                "templated": updated.templated[last].astype("<u4"),
+                "likeness": likeness[last],
+                "markers": events.markers[last],
+                "fillings": kept.astype("u1"),
+                "exact": events.exact[at][within < np.repeat(kept, counts)],
+            }
+        )
+
+    def add_sums(
+        self,
+        events: EventColumns,
+        first: npt.NDArray[np.bool_],
+        directory: FacetDirectory,
+    ) -> None:
+        """Add a row per (minute, shared infrastructure facet).
+
+        ``first`` (n, 4) marks events that are their account's first with the facet.
+        The first row of a facet carries all accounts counted before.
+        """
+        at, kind = np.nonzero(events.infrastructure >= 0)
+        number = events.infrastructure[at, kind]
+        minute = events.minute[at]
+        order = np.lexsort((minute, number))
+        number, minute = number[order], minute[order]
+        starts = run_starts(number, minute)
+        if not len(starts):
+            return
+        counts = np.diff(np.append(starts, len(number)))
+        new = np.add.reduceat(first[at, kind][order].astype(np.int64), starts)
+        number, minute = number[starts], minute[starts]
+        begin = run_starts(number)
+        running = np.cumsum(new)
+        lengths = np.diff(np.append(begin, len(number)))
+        total = running - np.repeat(running[begin] - new[begin], lengths)
+        total += directory.counts["accounts"][number]
+        sent = directory.counts["sent"][number] > 0
+        shared = total >= _SHARED_BY
+        # The first shared row of a facet that was never sent tells the whole count.
+        opening = shared & ~sent
+        opening[1:] &= ~(shared[:-1] & (number[1:] == number[:-1]))
+        accounts = np.where(opening, total, new)
+        grown = np.add.reduceat(new, begin)
+        distinct = number[begin]
+        directory.add_accounts(distinct[grown > 0], grown[grown > 0])
+        newly_sent = np.unique(number[shared])
+        stale = directory.counts[newly_sent]
+        directory.mark_sent(newly_sent[stale["sent"] != stale["accounts"]])
+        self._sums.append(
+            {
+                "sum_minute": minute[shared].astype("<i4"),
+                "sum_kind": (directory.kinds[number[shared]] + len(TEMPLATE_KINDS)),
+                "sum_facet": directory.hashes[number[shared]],
+                "sum_events": counts[shared].astype("<u4"),
+                "sum_accounts": accounts[shared].astype("<u4"),
+            }
+        )
+
+    def for_partition(self, partition: int, partitions: int) -> list[dict[str, Column]]:
+        """Cut the rows of one facets partition into parts that fit a record each."""
+        members = _joined(self._members)
+        sums = _joined(self._sums)
+        mine = _where(members, "facet", partition, partitions)
+        mine_sums = _where(sums, "sum_facet", partition, partitions)
+        rows = max(len(mine), len(mine_sums), 1)
+        parts = []
+        for start in range(0, rows, _ROWS_PER_PART):
+            stop = start + _ROWS_PER_PART
+            part = _take_members(members, mine[start:stop])
+            part.update({k: v[mine_sums[start:stop]] for k, v in sums.items()})
+            parts.append(part)
+        return parts
+
+
+def _texts(texts: list[str], numbers: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    """Look texts up by number; -1 gives the empty text."""
+    found = np.empty(len(numbers), object)
+    found[:] = [texts[number] if number >= 0 else "" for number in numbers.tolist()]
+    return found
+
+
+def _joined(parts: list[dict[str, npt.NDArray[Any]]]) -> dict[str, npt.NDArray[Any]]:
+    if not parts:
+        return {}
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _where(
+    columns: dict[str, npt.NDArray[Any]], facet: str, partition: int, partitions: int
+) -> npt.NDArray[np.int64]:
+    if not columns:
+        return np.zeros(0, np.int64)
+    mine: npt.NDArray[np.int64] = np.flatnonzero(
+        columns[facet] % np.uint64(partitions) == partition
+    )
+    return mine
+
+
+def _take_members(
+    members: dict[str, npt.NDArray[Any]], rows: npt.NDArray[np.int64]
+) -> dict[str, Column]:
+    """Take member rows; text columns become a table of names and numbers into it."""
+    if not len(rows):
+        return {}
+    ends = np.cumsum(members["fillings"], dtype=np.int64)
+    counts = members["fillings"][rows].astype(np.int64)
+    offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    exact = np.repeat(ends[rows] - counts, counts) + offsets
+    part: dict[str, Column] = {}
+    for name, column in members.items():
+        if name == "exact":
+            part[name] = column[exact]
+        elif column.dtype == object:
+            values, numbers = np.unique(column[rows].astype(str), return_inverse=True)
+            part[name] = values.tolist()
+            part[f"{name}_number"] = numbers.astype("<u4")
+        else:
+            part[name] = column[rows]
+    return part
+
+
+def facet_sums(
+    rows: FacetRows, *, source_partition: int, closed_minute: int, partitions: int
+) -> list[Output]:
+    """Make the FacetSums records: at least one for every facets partition.
+
+    A partition without rows still gets a record, as that is how its minutes close.
+    """
+    outputs = []
+    for partition in range(partitions):
+        parts = rows.for_partition(partition, partitions)
+        for number, columns in enumerate(parts):
+            batch = StageBatch(
+                source_partition=source_partition,
+                part=number,
+                last=number == len(parts) - 1,
+                closed_minute=closed_minute,
+                payload=pack_columns(columns),
+            )
+            outputs.append(
+                Output(
+                    topic="llm.facets",
+                    partition=partition,
+                    key=str(partition).encode(),
+                    value=encode_batch("FacetSums", batch),
+                    timestamp=closed_minute * 60_000,
+                    event_id=f"{source_partition}-{partition}-{closed_minute}-{number}",
+                    type="io.distillwatch.FacetSums",
+                )
+            )
+    return outputs

@@ -1,0 +1,121 @@
+"""The whole pipeline in one process, without a broker.
+
+The same stage objects that the agents drive, fed with the same bytes, partitioned by
+the same murmur2: a replay gives the actions of the live run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Final
+
+from streams.config import Config
+from streams.contracts import decode_chunk
+from streams.engine.murmur2 import partition_of
+from streams.engine.stage import Chunk, Output, Rejected, Stage
+from streams.engine.stages import STAGES, Topology
+
+__all__ = ["Pipeline", "replay"]
+
+_BATCH: Final = 20_000
+"""Events between two flushes: large batches of minutes are cheaper to apply."""
+
+
+class Pipeline:
+    """All partitions of all stages, wired to each other in memory."""
+
+    def __init__(
+        self, config: Config | None = None, topology: Topology | None = None
+    ) -> None:
+        config = config or Config()
+        self.topology = topology or Topology.shipped()
+        self.stages: dict[str, list[Stage]] = {
+            spec.input_topic: [
+                spec.make(partition, self.topology, config)
+                for partition in range(count)
+            ]
+            for spec, count in zip(STAGES, self.topology, strict=True)
+        }
+        self.rejected: list[Rejected] = []
+        self._ends = {topic: [0] * len(stages) for topic, stages in self.stages.items()}
+
+    def feed(self, values: list[bytes], timestamps: list[int] | None = None) -> None:
+        """Append RequestEvent records to llm.requests, each to its partition.
+
+        Without timestamps every record is as old as its event.
+        """
+        decoded = decode_chunk("RequestEvent", values)
+        partitions = self.topology.request_partitions
+        keys = decoded.frame["account_id"].to_list()
+        home = dict(
+            zip(
+                decoded.kept.tolist(),
+                [partition_of(key, partitions) for key in keys],
+                strict=True,
+            )
+        )
+        if timestamps is None:
+            times = decoded.frame["occurred_at"].to_list()
+            dated = dict(zip(decoded.kept.tolist(), times, strict=True))
+            timestamps = [dated.get(at, 0) for at in range(len(values))]
+        parts: list[tuple[list[bytes], list[int]]] = [
+            ([], []) for _ in range(partitions)
+        ]
+        for at, value in enumerate(values):
+            records, stamps = parts[home.get(at, 0)]
+            records.append(value)
+            stamps.append(timestamps[at])
+        for partition, (records, stamps) in enumerate(parts):
+            self._append("llm.requests", partition, records, stamps)
+
+    def _append(
+        self, topic: str, partition: int, values: list[bytes], timestamps: list[int]
+    ) -> None:
+        if not values:
+            return
+        end = self._ends[topic][partition]
+        offsets = range(end, end + len(values))
+        self._ends[topic][partition] += len(values)
+        stage = self.stages[topic][partition]
+        self.rejected += stage.take(Chunk(offsets, values, timestamps))
+
+    def flush(self) -> list[Output]:
+        """Run every stage as far as its closed minutes allow; give what leaves."""
+        leaving: list[Output] = []
+        for stages in self.stages.values():
+            for stage in stages:
+                for output in stage.advance():
+                    if output.topic in self.stages and output.value is not None:
+                        partition = output.partition or 0
+                        values, times = [output.value], [output.timestamp]
+                        self._append(output.topic, partition, values, times)
+                    else:
+                        leaving.append(output)
+        return leaving
+
+    def close(self) -> list[Output]:
+        """End the stream like an idle one: close up to the last open minute."""
+        sources = self.stages["llm.requests"]
+        minutes = [s.open_minute for s in sources if s.open_minute is not None]
+        for stage in sources:
+            stage.close_idle(max(minutes, default=0) - 1)
+        return self.flush()
+
+
+def replay(
+    values: Iterable[bytes],
+    pipeline: Pipeline,
+    *,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Iterator[Output]:
+    """Run events through the pipeline; yield alerts and actions as they arise.
+
+    ``progress`` is told how many more events are done.
+    """
+    source = iter(values)
+    while batch := list(islice(source, _BATCH)):
+        pipeline.feed(batch)
+        yield from pipeline.flush()
+        progress(len(batch))
+    yield from pipeline.close()

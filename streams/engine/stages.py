@@ -1,0 +1,73 @@
+"""The three stages of the pipeline, and how the shell makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Self
+
+from streams.config import Config
+from streams.contracts.records import Mode
+from streams.contracts.topics import load_topics
+from streams.engine.accounts_stage import AccountsStage
+from streams.engine.campaigns_stage import CampaignsStage
+from streams.engine.facets_stage import FacetsStage
+from streams.engine.stage import Stage
+from streams.models.reference import load_reference
+
+__all__ = ["STAGES", "StageSpec", "Topology"]
+
+
+class Topology(NamedTuple):
+    """Partition counts of the topics between the stages."""
+
+    request_partitions: int
+    facet_partitions: int
+    link_partitions: int
+
+    @classmethod
+    def shipped(cls) -> Self:
+        """Take the counts of topics.toml."""
+        topics = load_topics()
+        names = ("llm.requests", "llm.facets", "llm.links")
+        return cls(*(topics[name].partitions for name in names))
+
+
+class StageSpec(NamedTuple):
+    """A stage by name, the topic it reads, and its maker.
+
+    The maker takes a partition of the topic, the topology and the settings.
+    """
+
+    name: str
+    input_topic: str
+    make: Callable[[int, Topology, Config], Stage]
+
+
+def _accounts(partition: int, topology: Topology, config: Config) -> Stage:
+    return AccountsStage(
+        partition,
+        facet_partitions=topology.facet_partitions,
+        likeness=load_reference().account.model(),
+        max_future_hours=config.max_future,
+    )
+
+
+def _facets(partition: int, topology: Topology, _: Config) -> Stage:
+    return FacetsStage(partition, request_partitions=topology.request_partitions)
+
+
+def _campaigns(partition: int, topology: Topology, config: Config) -> Stage:
+    mode: Mode = "enforce" if config.mode == "enforce" else "shadow"
+    return CampaignsStage(
+        partition,
+        facet_partitions=topology.facet_partitions,
+        reference=load_reference(),
+        mode=mode,
+    )
+
+
+STAGES = (
+    StageSpec("accounts", "llm.requests", _accounts),
+    StageSpec("facets", "llm.facets", _facets),
+    StageSpec("campaigns", "llm.links", _campaigns),
+)

@@ -1,0 +1,162 @@
+"""The kernel that adds a batch of events to the rows of their accounts.
+
+Everything is counted with integers over whole batches of columns; there is no loop
+over events. A batch holds whole minutes, so that a minute's peak is never split.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.features.account_row import (
+    INFRASTRUCTURE_KINDS,
+    MARKER_COUNT,
+    MODEL_SLOTS,
+    ROW_VERSION,
+)
+from streams.features.event_columns import EventColumns
+from streams.features.segments import run_starts, segment_rank
+from streams.features.template_gate import open_templates
+
+__all__ = ["Updated", "begin_rows", "first_uses", "update_rows"]
+
+MINUTES_PER_HOUR: Final = 60
+MINUTES_PER_DAY: Final = 1440
+_BLOOM_BITS: Final = np.uint64(63)
+_ONE: Final = np.uint64(1)
+
+
+class Updated(NamedTuple):
+    """What the update learned of each event, in the order of the batch.
+
+    ``passed`` (n, 5): template keys that pass the local gate. ``events`` and
+    ``templated``: the account's totals up to and including the event.
+    """
+
+    passed: npt.NDArray[np.bool_]
+    events: npt.NDArray[np.int64]
+    templated: npt.NDArray[np.int64]
+
+
+def begin_rows(rows: npt.NDArray[Any], batch: EventColumns) -> None:
+    """Initialise the rows of accounts that occur for the first time."""
+    slots, first = np.unique(batch.slot, return_index=True)
+    new = rows["version"][slots] == 0
+    slots, first = slots[new], first[new]
+    rows["version"][slots] = ROW_VERSION
+    rows["owner"][slots] = batch.owner[first]
+    rows["created_minute"][slots] = batch.created_minute[first]
+    rows["first_minute"][slots] = batch.minute[first]
+    rows["hour"][slots] = -1
+    rows["day"][slots] = -1
+
+
+def update_rows(
+    rows: npt.NDArray[Any], batch: EventColumns, model_bucket: npt.NDArray[np.int64]
+) -> Updated:
+    """Add the events, which are sorted by account and then in log order.
+
+    ``model_bucket`` maps the batch's model numbers to `MODEL_SLOTS` buckets.
+    """
+    starts = run_starts(batch.slot)
+    slots = batch.slot[starts]
+    lengths = np.diff(np.append(starts, len(batch)))
+    passed = open_templates(rows, slots, starts, batch.templates, batch.exact)
+    templated: npt.NDArray[np.bool_] = np.any(passed, axis=1)
+    everything = np.ones(len(batch), bool)
+    events_before = rows["events"][slots].astype(np.int64)
+    templated_before = rows["templated"][slots].astype(np.int64)
+    updated = Updated(
+        passed,
+        np.repeat(events_before, lengths) + segment_rank(starts, everything),
+        np.repeat(templated_before, lengths) + segment_rank(starts, templated),
+    )
+    ends = starts + lengths - 1
+    rows["events"][slots] = updated.events[ends]
+    rows["templated"][slots] = updated.templated[ends]
+    rows["last_minute"][slots] = batch.minute[ends]
+    _add_rates(rows, batch)
+    for field, column in (
+        ("tokens_in", batch.tokens_in),
+        ("tokens_out", batch.tokens_out),
+        ("tokens_reasoning", batch.tokens_reasoning),
+    ):
+        rows[field][slots] += np.add.reduceat(column, starts).astype(np.uint64)
+    bucket = batch.slot * MODEL_SLOTS + model_bucket[batch.model]
+    cells, uses = np.unique(bucket, return_counts=True)
+    rows["models"][cells // MODEL_SLOTS, cells % MODEL_SLOTS] += uses.astype(np.uint32)
+    bits = np.unpackbits(
+        batch.markers.astype("<u4")[:, None].view(np.uint8), axis=1, bitorder="little"
+    )
+    rows["markers"][slots] += np.add.reduceat(
+        bits[:, :MARKER_COUNT], starts, axis=0, dtype=np.uint32
+    )
+    return updated
+
+
+def _add_rates(rows: npt.NDArray[Any], batch: EventColumns) -> None:
+    starts = run_starts(batch.slot, batch.minute)
+    counts = np.diff(np.append(starts, len(batch))).astype(np.uint32)
+    np.maximum.at(rows["minute_peak"], batch.slot[starts], counts)
+    hour = batch.minute // MINUTES_PER_HOUR
+    hour_of_day = (hour % 24).astype(np.uint32)
+    np.bitwise_or.at(
+        rows["hours_of_day"],
+        batch.slot[starts],
+        np.left_shift(np.uint32(1), hour_of_day[starts]),
+    )
+    newly_active = _add_bucket(rows, batch.slot, hour, "hour")
+    np.add.at(rows["active_hours"], newly_active, np.uint32(1))
+    _add_bucket(rows, batch.slot, batch.minute // MINUTES_PER_DAY, "day")
+
+
+def _add_bucket(
+    rows: npt.NDArray[Any],
+    slot: npt.NDArray[np.int64],
+    bucket: npt.NDArray[np.int64],
+    field: str,
+) -> npt.NDArray[np.int64]:
+    """Count events per bucket of time; return the account of each new bucket."""
+    starts = run_starts(slot, bucket)
+    accounts = slot[starts]
+    counts = np.diff(np.append(starts, len(slot))).astype(np.uint32)
+    same = rows[field][accounts] == bucket[starts]
+    counts[same] += rows[f"{field}_events"][accounts[same]]
+    np.maximum.at(rows[f"{field}_peak"], accounts, counts)
+    last = np.flatnonzero(np.append(accounts[1:] != accounts[:-1], True))
+    rows[field][accounts[last]] = bucket[starts[last]]
+    rows[f"{field}_events"][accounts[last]] = counts[last]
+    fresh: npt.NDArray[np.int64] = accounts[~same]
+    return fresh
+
+
+def first_uses(
+    seen: npt.NDArray[np.uint64],
+    slot: npt.NDArray[np.int64],
+    numbers: npt.NDArray[np.int64],
+    hashes: npt.NDArray[np.uint64],
+    eligible: npt.NDArray[np.bool_],
+) -> npt.NDArray[np.bool_]:
+    """Mark each account's first use of each infrastructure facet; remember it.
+
+    ``seen`` is a (rows, kinds) array of one-hash Bloom filters of 64 bits. A filter
+    can take a new facet for a known one, never the other way round: an account that
+    rotates through dozens of networks is under-counted, which is the safe side.
+    """
+    marked = np.zeros(numbers.shape, bool)
+    for kind in range(len(INFRASTRUCTURE_KINDS)):
+        with_facet = np.flatnonzero((numbers[:, kind] >= 0) & eligible)
+        if not len(with_facet):
+            continue
+        bit = hashes[numbers[with_facet, kind]] & _BLOOM_BITS
+        cell = slot[with_facet] * 64 + bit.astype(np.int64)
+        _, first = np.unique(cell, return_index=True)
+        at = with_facet[first]
+        mask = np.left_shift(_ONE, bit[first])
+        fresh = (seen[slot[at], kind] & mask) == 0
+        marked[at[fresh], kind] = True
+        np.bitwise_or.at(seen[:, kind], slot[at], mask)
+    return marked

@@ -1,0 +1,1 @@
+"""River models, the frozen reference, evidence and drift."""

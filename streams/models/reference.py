@@ -1,0 +1,161 @@
+"""The frozen reference: statistics of benign groups, and the prior's weights.
+
+`reference.json` is made by `distillwatch reference build` from simulated benign
+populations and never changes while the product runs, so that nobody can poison it
+slowly. It carries a version and a digest of its content; a file that was altered is
+refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from hashlib import blake2b
+from importlib.resources import files
+from typing import Any, Final
+
+import msgspec
+
+from streams.errors import StateError
+from streams.models.evidence import RankedScores, calibrate, conformal_p, merge
+from streams.models.likeness import Likeness
+
+__all__ = [
+    "DETECTORS",
+    "GROUP_LOOKS",
+    "Assessment",
+    "Prior",
+    "Reference",
+    "detector_scores",
+    "digest",
+    "load_reference",
+]
+
+GROUP_LOOKS: Final = tuple(25 * 2**k for k in range(12))
+"""Exchanges of a group at which it is tested: 25, 50, 100, … 51,200."""
+
+DETECTORS: Final[Mapping[str, tuple[str, ...]]] = {
+    "infrastructure": ("payment", "network", "tls", "client", "sharing_crowd"),
+    "timing": ("even", "lockstep", "burst", "young", "young_crowd"),
+    "template": ("complementary", "templated"),
+}
+"""Detectors that add up features; "joint" is the likeness model over all of them."""
+
+WEIGHTS: Final[Mapping[str, float]] = {
+    "joint": 0.7,
+    "infrastructure": 0.1,
+    "timing": 0.1,
+    "template": 0.1,
+}
+"""Weights of the merge, fixed in advance. The joint model sees what the others see,
+so most of the weight is its; no single aspect alone can reach enforcement."""
+
+
+class Prior(msgspec.Struct, frozen=True):
+    """Weights of a likeness model."""
+
+    weights: dict[str, float]
+    intercept: float
+
+    def model(self) -> Likeness:
+        """Make a River model that starts from this prior."""
+        return Likeness(self.weights, self.intercept)
+
+
+class Assessment(msgspec.Struct, frozen=True):
+    """Evidence about one unit: merged e-value and what it is made of."""
+
+    e_value: float
+    quantiles: dict[str, float]
+    e_values: dict[str, float]
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """Benign statistics; ``groups[look][detector]`` are scores of benign groups.
+
+    ``features[look][feature]`` are their features, for explanation only.
+    ``bystanders`` are scores of ordinary accounts that used templates of a campaign.
+    """
+
+    version: str
+    account: Prior
+    group: Prior
+    member: Prior
+    groups: list[dict[str, RankedScores]]
+    features: list[dict[str, RankedScores]]
+    bystanders: RankedScores
+    digest: str = ""
+
+    def assess_group(self, features: Mapping[str, float], look: int) -> Assessment:
+        """Compare a group with the reference groups at the same look."""
+        look = min(look, len(self.groups) - 1)
+        joint = self.models["group"].log_odds(features)
+        scores = {"joint": joint, **detector_scores(features)}
+        e_values = {}
+        for name, score in scores.items():
+            reference = self.groups[look][name]
+            p = conformal_p(score, reference)
+            e_values[name] = calibrate(p, reference.size)
+        quantiles = {
+            name: round(1 - conformal_p(value, self.features[look][name]), 6)
+            for name, value in features.items()
+        }
+        return Assessment(round(merge(e_values, WEIGHTS), 6), quantiles, e_values)
+
+    def assess_member(self, features: Mapping[str, float]) -> float:
+        """Give the e-value that an account of a group is more than a bystander."""
+        score = self.models["member"].log_odds(features)
+        p = conformal_p(score, self.bystanders)
+        return round(calibrate(p, self.bystanders.size), 6)
+
+    @property
+    def models(self) -> dict[str, Likeness]:
+        """River models that start from the priors."""
+        return _models(self)
+
+
+def detector_scores(features: Mapping[str, float]) -> dict[str, float]:
+    """Add up the features of each detector.
+
+    >>> features = dict.fromkeys([f for names in DETECTORS.values() for f in names], 0)
+    >>> detector_scores(features | {"payment": 1.0})["infrastructure"]
+    1.0
+    """
+    return {
+        name: round(sum(features[feature] for feature in names), 6)
+        for name, names in DETECTORS.items()
+    }
+
+
+def digest(content: Mapping[str, Any]) -> str:
+    """Digest a reference's content, without its own digest."""
+    clean = {key: value for key, value in content.items() if key != "digest"}
+    packed = json.dumps(clean, sort_keys=True, separators=(",", ":")).encode()
+    return blake2b(packed, digest_size=16).hexdigest()
+
+
+_cached: dict[str, dict[str, Likeness]] = {}
+
+
+def _models(reference: Reference) -> dict[str, Likeness]:
+    if reference.digest not in _cached or not reference.digest:
+        _cached[reference.digest] = {
+            "account": reference.account.model(),
+            "group": reference.group.model(),
+            "member": reference.member.model(),
+        }
+    return _cached[reference.digest]
+
+
+@cache
+def load_reference() -> Reference:
+    """Load the shipped reference; raise `StateError` when it was altered."""
+    raw = files("streams.models").joinpath("reference.json").read_bytes()
+    content = json.loads(raw)
+    if digest(content) != content.get("digest"):
+        raise StateError(
+            "models/reference.json does not match its digest: reinstall distillwatch, "
+            "or build a reference of your own with `distillwatch reference build`"
+        )
+    return msgspec.convert(content, Reference)

@@ -1,0 +1,1 @@
+"""Ladder, budget and standing actions: what is done about evidence."""
