@@ -141,6 +141,13 @@ class Config:
         unit="s",
         minimum=1,
     )
+    stall_timeout: float = _setting(
+        60.0,
+        "A partition that stands still for so long although records wait ends its "
+        "worker; above the 30 s that a write may take.",
+        unit="s",
+        minimum=1,
+    )
     chunk_records: int = _setting(
         1000,
         "Most records of one partition that are handed over as one chunk.",

@@ -17,6 +17,7 @@ from streams.agents.fetched_chunk import FetchedChunk
 from streams.agents.owned_partition import OwnedPartition
 from streams.agents.placed_stage import PlacedStage
 from streams.agents.stage_agent import StageAgents
+from streams.agents.watchdog import Watchdog
 from streams.config import Config
 from streams.errors import StateError
 
@@ -62,6 +63,7 @@ class DetectorApp(faust.App):
         self._writer = BrokerWriter(self._aiokafka_producer)
         self.stage_tables = tuple(self._add_stage(stage) for stage in stages)
         self.stage_agents = StageAgents(self, config, self.stage_tables, self._writer)
+        self.watchdog = Watchdog(self, self.stage_tables, config.stall_timeout)
         self.task(self.stage_agents.flush_forever)
 
     def _add_stage(self, stage: PlacedStage) -> ColumnarTable:

@@ -134,19 +134,22 @@ class _ChunkedThread(driver.AIOKafkaConsumerThread):
                 consumer.seek(tp, offset)
                 del self._runs[tp]
 
-    def is_at_end(self, tp: TP) -> tuple[int, int] | None:
-        """Return (run, index) of the last chunk if the log is read to its end.
+    def last_chunk_before(
+        self, tp: TP, end: int | None = None
+    ) -> tuple[int, int] | None:
+        """Return (run, index) of the last chunk if the log is read to ``end``.
 
-        The index is -1 if the run gave no chunk yet; None is returned if more records
-        wait or nothing is known about the end.
+        By default ``end`` is what the broker told with its last answer. The index is
+        -1 if the run gave no chunk yet; None is returned if more records wait.
         """
         consumer = self._ensure_consumer()
         assignment = consumer._subscription.subscription.assignment
         state = None if assignment is None else assignment.state_value(tp)
-        if state is None or not state.has_valid_position or state.highwater is None:
+        if state is None or not state.has_valid_position:
             return None
+        end = state.highwater if end is None else end
         run = self._runs.get(tp)
-        if run is None or not run.position == state.position >= state.highwater:
+        if run is None or end is None or not run.position == state.position >= end:
             return None
         return run.number, run.index
 
@@ -293,9 +296,11 @@ class ChunkedConsumer(driver.Consumer):
         if back:
             await self.seek_wait(back)
 
-    def is_at_end(self, tp: TP) -> tuple[int, int] | None:
-        """Return the numbers of the last chunk if the log is read to its end."""
-        return self._thread.is_at_end(tp)
+    def last_chunk_before(
+        self, tp: TP, end: int | None = None
+    ) -> tuple[int, int] | None:
+        """Return the numbers of the last chunk if the log is read to ``end``."""
+        return self._thread.last_chunk_before(tp, end)
 
 
 def _in_turn(fetched: Mapping[TP, _Chunks]) -> Iterable[tuple[TP, FetchedChunk]]:

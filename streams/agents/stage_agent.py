@@ -153,7 +153,7 @@ class StageAgents:
                 self._app.fail(error, partition.source, partition.taken.expected)
 
     def _is_read_to_end(self, partition: OwnedPartition) -> bool:
-        last = self._app.consumer.is_at_end(partition.source)
+        last = self._app.consumer.last_chunk_before(partition.source)
         return last is not None and partition.taken.has_followed(*last)
 
     async def release(self) -> None:

@@ -65,6 +65,7 @@ async def _run(app: DetectorApp) -> int:
     orphaned = asyncio.create_task(_watch_parent(stopping))
     starting = asyncio.create_task(app.start())
     starting.add_done_callback(lambda task: _check_start(task, stopping, app))
+    watching = asyncio.create_task(app.watchdog.watch())
     await stopping.wait()
     try:
         async with asyncio.timeout(_STOP_TIMEOUT):
@@ -72,7 +73,7 @@ async def _run(app: DetectorApp) -> int:
     except Exception as error:  # noqa: BLE001 - the process ends anyhow
         _log.exception("the worker did not stop cleanly")
         app.failure = app.failure or error
-    for task in (orphaned, starting):
+    for task in (orphaned, starting, watching):
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError, Exception):
             await task

@@ -16,7 +16,15 @@ from streams.config import Config
 from streams.engine.stage import Chunk, Output, Rejected, Row
 from streams.errors import UndecodableRecord
 
-__all__ = ["CLOSE", "MARKER_KEY", "CountingStage", "load_stages", "record_value"]
+__all__ = [
+    "CLOSE",
+    "MARKER_KEY",
+    "CountingStage",
+    "FailingStage",
+    "load_failing_stages",
+    "load_stages",
+    "record_value",
+]
 
 CLOSE = b"close"
 MARKER_KEY = b"\x00marker"
@@ -28,6 +36,13 @@ def load_stages(config: Config) -> list[PlacedStage]:
     app_id = config.app_id
     make = partial(CountingStage, output_topic=f"{app_id}.out")
     return [PlacedStage("accounts", f"{app_id}.in", 4, make)]
+
+
+def load_failing_stages(config: Config) -> list[PlacedStage]:
+    """Place a stage that cannot apply minute 3."""
+    stage = load_stages(config)[0]
+    make = partial(FailingStage, output_topic=f"{config.app_id}.out")
+    return [stage._replace(make=make)]
 
 
 def record_value(minute: int, key: str, size: int = 0) -> bytes:
@@ -136,3 +151,12 @@ class CountingStage:
 
     def restored(self) -> None:
         self._next = self._applied
+
+
+class FailingStage(CountingStage):
+    """Applies nothing from minute 3 on."""
+
+    def advance(self) -> list[Output]:
+        if any(minute >= 3 for minute, _, _ in self._closed):
+            raise ArithmeticError("minute 3 does not add up")
+        return super().advance()

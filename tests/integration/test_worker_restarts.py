@@ -7,8 +7,9 @@ import random
 import signal
 import time
 
-from counting_bench import PARTITIONS, Bench
-from counting_stage import record_value
+import pytest
+from counting_bench import PARTITIONS, Bench, headers_of
+from counting_stage import load_failing_stages, record_value
 
 KEYS = 300
 
@@ -106,9 +107,9 @@ def test_an_unreadable_record_goes_to_the_dead_letters_as_it_came(
     ]
     assert letters
     for letter in letters:
-        found = dict(letter.headers())
+        found = dict(headers_of(letter))
         assert letter.key() == b"key of it"
-        assert letter.headers()[:2] == list(headers.items())
+        assert headers_of(letter)[:2] == list(headers.items())
         assert found["__connect.errors.topic"] == bench.input.encode()
         assert found["__connect.errors.partition"] == b"2"
 
@@ -122,3 +123,43 @@ def test_a_silent_partition_is_closed_up_to_the_others(broker: str) -> None:
         bench.wait_until(lambda: bench.committed().get(0) == 1, "partition 0 is closed")
         assert bench.committed()[1] != 1
     assert set(bench.emitted()) == {"0-5-early"}
+
+
+def test_a_flush_that_fails_is_told_with_its_place_and_never_committed_past(
+    broker: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    bench = Bench(broker, "failing", chunk_records=1)
+    told = ""
+    with bench.workers(1, load_failing_stages):
+        bench.produce(0, record_value(1, "a"))
+        bench.produce(0, record_value(2, "a"))
+        bench.producer.flush()
+        bench.wait_until(lambda: bench.committed().get(0) == 1, "minute 1 is committed")
+        bench.produce(0, record_value(3, "a"))
+        bench.produce(0, record_value(4, "a"))
+        bench.producer.flush()
+
+        def failed_twice() -> bool:
+            nonlocal told
+            told += capfd.readouterr().err
+            return told.count("CRITICAL streams.agents.app: failing.in[0]@") >= 2
+
+        bench.wait_until(failed_twice, "the worker has failed twice")
+        assert bench.committed()[0] <= 2
+    assert "ArithmeticError: minute 3 does not add up" in told
+    assert set(bench.emitted()) <= {"0-1-a", "0-2-a"}
+
+
+def test_a_hundred_thousand_rows_are_recovered(broker: str) -> None:
+    keys = 100_000
+    bench = Bench(broker, "rows", chunk_records=1000)
+    with bench.workers(1):
+        for i in range(keys):
+            bench.produce(i % PARTITIONS, record_value(1, f"{i}"))
+        _close(bench, 1)
+        bench.wait_until_committed()
+    with bench.workers(1):
+        for partition in range(PARTITIONS):
+            bench.produce(partition, record_value(2, f"{partition}"))
+        _close(bench, 2)
+        _check(bench)
