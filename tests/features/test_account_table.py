@@ -1,0 +1,80 @@
+"""The table of accounts: numbers, growth, dirty rows, restoration."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.errors import StateError
+from streams.features.account_row import ACCOUNT_ROW, ROW_VERSION
+from streams.features.account_table import AccountTable
+
+_IDS = st.lists(st.text("abé\x00", min_size=1, max_size=2), max_size=20)
+
+
+def _touched(table: AccountTable, ids: list[str], events: int) -> None:
+    slots = table.slots(ids)
+    table.rows["version"][slots] = ROW_VERSION
+    table.rows["events"][slots] = events
+    table.touch(slots)
+
+
+@given(st.lists(_IDS, max_size=5))
+def test_an_account_keeps_its_number(batches: list[list[str]]) -> None:
+    table = AccountTable()
+    for ids in batches:
+        slots = table.slots(ids).tolist()
+        assert [table.ids[slot] for slot in slots] == ids
+        assert [table.slot_of(account) for account in ids] == slots
+    known = {account for ids in batches for account in ids}
+    assert len(table) == len(known)
+    assert sorted(table.ids) == sorted(known)
+    assert table.slot_of("unknown") is None
+
+
+@given(st.lists(st.tuples(_IDS, st.integers(1, 99)), max_size=5))
+@settings(max_examples=50)
+def test_dirty_rows_restore_the_table(flushes: list[tuple[list[str], int]]) -> None:
+    table, copy = AccountTable(), AccountTable()
+    log = []
+    for ids, events in flushes:
+        _touched(table, ids, events)
+        dirty = list(table.take_dirty())
+        assert {account for account, _ in dirty} == set(ids)
+        assert list(table.take_dirty()) == []
+        log += dirty
+    copy.restore(log)  # at once: the last row of an account must win
+    assert dict(_rows(copy)) == dict(_rows(table))
+    assert list(copy.take_dirty()) == []
+
+
+def _rows(table: AccountTable) -> list[tuple[str, bytes]]:
+    return [(name, table.rows[slot].tobytes()) for slot, name in enumerate(table.ids)]
+
+
+def test_growth_keeps_rows_and_dirty_marks() -> None:
+    table = AccountTable()
+    first = len(table.rows)
+    _touched(table, [str(n) for n in range(first)], 7)
+    _touched(table, [f"more-{n}" for n in range(3 * first)], 8)
+    assert len(table.rows) >= 4 * first
+    counts = np.bincount(table.rows["events"][: len(table)])
+    assert counts[7] == first
+    assert counts[8] == 3 * first
+    packed = list(table.take_dirty())
+    assert len(packed) == 4 * first
+    copy = AccountTable()
+    copy.restore(packed)
+    assert _rows(copy) == _rows(table)
+
+
+def test_rows_of_another_version_are_refused() -> None:
+    row = np.zeros(1, ACCOUNT_ROW)
+    row["version"] = ROW_VERSION + 1
+    with pytest.raises(StateError, match="new app_id"):
+        AccountTable().restore([("a", row.tobytes())])
+    with pytest.raises(StateError, match=r"not \d+ bytes long"):
+        AccountTable().restore([("a", row.tobytes() + b"\x00")])
+    AccountTable().restore([])

@@ -1,0 +1,77 @@
+"""The directory of facets: numbers, counts, growth, restoration."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.features.account_row import INFRASTRUCTURE_KINDS
+from streams.features.facet_directory import FacetDirectory, facet_hash
+
+_KINDS = len(INFRASTRUCTURE_KINDS)
+_NAMES = st.lists(st.none() | st.sampled_from(["", "a", "b", "é"]), max_size=12)
+_BATCHES = st.lists(st.tuples(st.integers(0, _KINDS - 1), _NAMES), max_size=6)
+
+
+@given(_BATCHES)
+def test_a_facet_keeps_its_number(batches: list[tuple[int, list[str | None]]]) -> None:
+    directory = FacetDirectory()
+    for kind, names in batches:
+        numbers = directory.numbers(kind, names).tolist()
+        for name, number in zip(names, numbers, strict=True):
+            if name is None:
+                assert number == -1
+                continue
+            assert directory.names[number] == name
+            assert directory.kinds[number] == kind
+            known = facet_hash(INFRASTRUCTURE_KINDS[kind], name)
+            assert int(directory.hashes[number]) == known
+    facets = {(kind, name) for kind, names in batches for name in names} - {
+        (kind, None) for kind in range(_KINDS)
+    }
+    assert len(directory) == len(facets)
+
+
+def test_the_hash_is_the_same_in_every_process() -> None:
+    assert facet_hash("network", "n1") == 10_701_157_992_965_587_024
+
+
+@given(_BATCHES)
+@settings(max_examples=50)
+def test_dirty_rows_restore_the_counts(
+    batches: list[tuple[int, list[str | None]]],
+) -> None:
+    directory, copy = FacetDirectory(), FacetDirectory()
+    log = []
+    for at, (kind, names) in enumerate(batches):
+        numbers = directory.numbers(kind, names)
+        distinct = np.unique(numbers[numbers >= 0])
+        directory.add_accounts(distinct, np.full(len(distinct), at + 1))
+        if at % 2:
+            directory.mark_sent(distinct)
+        log += list(directory.take_dirty())
+        assert list(directory.take_dirty()) == []
+    copy.restore(log)
+    assert _counts(copy) == _counts(directory)
+    assert list(copy.take_dirty()) == []
+
+
+def _counts(directory: FacetDirectory) -> dict[tuple[int, str], bytes]:
+    return {
+        (int(directory.kinds[at]), name): directory.counts[at].tobytes()
+        for at, name in enumerate(directory.names)
+    }
+
+
+def test_growth_keeps_what_was_known() -> None:
+    directory = FacetDirectory()
+    first = len(directory.kinds)
+    names = [f"n{number}" for number in range(3 * first)]
+    numbers = directory.numbers(2, names)
+    directory.add_accounts(numbers, np.arange(len(names)))
+    assert directory.numbers(2, names).tolist() == numbers.tolist()
+    assert directory.counts["accounts"][: len(names)].tolist() == list(
+        range(len(names))
+    )
+    assert len(list(directory.take_dirty())) == len(names)
