@@ -15,6 +15,7 @@ from faust.types import TP, EventT
 
 from streams.agents.fetched_chunk import FetchedChunk
 from streams.agents.owned_partition import OwnedPartition
+from streams.errors import BusError
 
 __all__ = ["ColumnarStore"]
 
@@ -74,11 +75,14 @@ class ColumnarStore(Store[bytes, bytes]):
         Recovery looks for the end of the changelog after this, so it reads the fences.
         """
         self.lose_all()
-        self.partitions = {
-            tp.partition: self.table.own(tp.partition)
-            for tp in assigned
-            if tp.topic == self.table.changelog_topic_name
-        }
+        owned = _partitions_of(self.table.changelog_topic_name, assigned)
+        if owned != _partitions_of(self.table.source_topic, assigned):
+            raise BusError(
+                f"{self.table.source_topic} and {self.table.changelog_topic_name} were "
+                "not assigned alike; both must exist with as many partitions before "
+                "the workers start"
+            )
+        self.partitions = {number: self.table.own(number) for number in owned}
         await asyncio.gather(
             *(self.app.fence(p, generation_id) for p in self.partitions.values())
         )
@@ -117,3 +121,7 @@ class ColumnarStore(Store[bytes, bytes]):
     ) -> None:
         """Refuse: the changelog is the backup."""
         raise NotImplementedError
+
+
+def _partitions_of(topic: str, assigned: set[TP]) -> set[int]:
+    return {tp.partition for tp in assigned if tp.topic == topic}

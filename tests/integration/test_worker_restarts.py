@@ -156,6 +156,8 @@ def test_a_hundred_thousand_rows_are_recovered(broker: str) -> None:
     with bench.workers(1):
         for i in range(keys):
             bench.produce(i % PARTITIONS, record_value(1, f"{i}"))
+            if i % 10_000 == 0:
+                bench.producer.flush()
         _close(bench, 1)
         bench.wait_until_committed()
     with bench.workers(1):
