@@ -154,7 +154,8 @@ def test_a_new_first_part_replaces_an_unfinished_batch() -> None:
 
 def test_one_source_holds_all_others_back() -> None:
     inbox = MinuteInbox(2)
-    assert inbox.open_minute is None
+    nothing_yet = inbox.open_minute
+    assert nothing_yet is None
     inbox.add(0, _batch(0, 9), [(2, "a"), (9, "b")])
     assert inbox.open_minute == 10
     assert inbox.release() == (-1, [])
