@@ -23,6 +23,7 @@ VERBS: dict[str, str] = {
     "produce": "streams.cli.produce:app",
     "tail": "streams.cli.tail:app",
     "reference": "streams.cli.reference:app",
+    "settings": "streams.cli.settings:app",
 }
 """Verb to the import string of its cyclopts app, in the order of ``--help``."""
 
@@ -31,12 +32,15 @@ app = App(
     help="Find LLM distillation campaigns on Kafka, and act on them.",
     version=__version__,
 )
-for _verb, _target in VERBS.items():
-    app.command(_target, name=_verb)
+for _place, (_verb, _target) in enumerate(VERBS.items()):
+    app.command(_target, name=_verb, sort_key=_place)
 
 
 def main() -> None:
     """Run the command line; a known error becomes one line and exit code 1."""
+    if sys.argv[1:] in ([], ["--help"], ["-h"]):
+        for verb in VERBS:
+            app[verb]  # cyclopts lists a verb that is not loaded without its help
     try:
         app()
     except DistillwatchError as error:
