@@ -35,6 +35,7 @@ _ROWS_PER_PART: Final = 5_000
 
 _HEAD, _TAIL, _BAND0, _BAND1 = 0, 1, 2, 3
 _SHARED_BY: Final = 2
+_MINUTES_PER_HOUR: Final = 60
 
 Column = npt.NDArray[Any] | list[str]
 
@@ -114,10 +115,11 @@ class FacetRows:
         first: npt.NDArray[np.bool_],
         directory: FacetDirectory,
     ) -> None:
-        """Add a row per (minute, shared infrastructure facet).
+        """Add rows of shared infrastructure facets: new accounts, and traffic.
 
-        ``first`` (n, 4) marks events that are their account's first with the facet.
-        The first row of a facet carries all accounts counted before.
+        ``first`` (n, 4) marks events that are their account's first with the facet. A
+        shared facet gets a row in every minute with a new account, and in the first
+        minute of each hour of use; the row carries what came since the row before.
         """
         at, kind = np.nonzero(events.infrastructure >= 0)
         number = events.infrastructure[at, kind]
@@ -127,35 +129,42 @@ class FacetRows:
         starts = run_starts(number, minute)
         if not len(starts):
             return
-        counts = np.diff(np.append(starts, len(number)))
+        uses = np.diff(np.append(starts, len(number)))
         new = np.add.reduceat(first[at, kind][order].astype(np.int64), starts)
         number, minute = number[starts], minute[starts]
         begin = run_starts(number)
-        running = np.cumsum(new)
-        lengths = np.diff(np.append(begin, len(number)))
-        total = running - np.repeat(running[begin] - new[begin], lengths)
-        total += directory.counts["accounts"][number]
-        sent = directory.counts["sent"][number] > 0
-        shared = total >= _SHARED_BY
-        # The first shared row of a facet that was never sent tells the whole count.
-        opening = shared & ~sent
-        opening[1:] &= ~(shared[:-1] & (number[1:] == number[:-1]))
-        accounts = np.where(opening, total, new)
-        grown = np.add.reduceat(new, begin)
-        distinct = number[begin]
-        directory.add_accounts(distinct[grown > 0], grown[grown > 0])
-        newly_sent = np.unique(number[shared])
-        stale = directory.counts[newly_sent]
-        directory.mark_sent(newly_sent[stale["sent"] != stale["accounts"]])
+        facets = number[begin]
+        state = directory.counts[facets]
+        accounts = _running(new, begin, state["accounts"])
+        shared = accounts >= _SHARED_BY
+        traffic = _running(np.where(shared, uses, 0), begin, state["events"])
+        hour = minute // _MINUTES_PER_HOUR
+        hour_before = np.append(-1, hour[:-1])
+        hour_before[begin] = state["hour"]
+        told = np.append(False, shared[:-1])
+        told[begin] = state["sent"] > 0
+        sent = np.flatnonzero(shared & (~told | (new > 0) | (hour != hour_before)))
         self._sums.append(
             {
-                "sum_minute": minute[shared].astype("<i4"),
-                "sum_kind": (directory.kinds[number[shared]] + len(TEMPLATE_KINDS)),
-                "sum_facet": directory.hashes[number[shared]],
-                "sum_events": counts[shared].astype("<u4"),
-                "sum_accounts": accounts[shared].astype("<u4"),
+                "sum_minute": minute[sent].astype("<i4"),
+                "sum_kind": directory.kinds[number[sent]] + len(TEMPLATE_KINDS),
+                "sum_facet": directory.hashes[number[sent]],
+                "sum_events": _since(traffic, number, sent, 0 * state["events"], begin),
+                "sum_accounts": _since(accounts, number, sent, state["sent"], begin),
             }
         )
+        ends = np.append(begin[1:], len(number)) - 1
+        last = np.searchsorted(sent, ends, "right") - 1
+        any_sent = (last >= 0) & (sent[last] >= begin) if len(sent) else last >= 0
+        newest = sent[last] if len(sent) else last
+        state["accounts"] = accounts[ends]
+        state["hour"] = hour[ends]
+        state["events"] = traffic[ends]
+        state["events"][any_sent] -= traffic[newest[any_sent]].astype(np.uint32)
+        state["sent"][any_sent] = accounts[newest[any_sent]]
+        directory.counts[facets] = state
+        grown = np.add.reduceat(new, begin) > 0
+        directory.touch(facets[grown | shared[ends]])
 
     def for_partition(self, partition: int, partitions: int) -> list[dict[str, Column]]:
         """Cut the rows of one facets partition into parts that fit a record each."""
@@ -171,6 +180,38 @@ class FacetRows:
             part.update({k: v[mine_sums[start:stop]] for k, v in sums.items()})
             parts.append(part)
         return parts
+
+
+def _running(
+    values: npt.NDArray[np.int64],
+    begin: npt.NDArray[np.int64],
+    base: npt.NDArray[Any],
+) -> npt.NDArray[np.int64]:
+    """Add up within runs that begin at ``begin``, each from its own ``base``."""
+    total = np.cumsum(values, dtype=np.int64)
+    lengths = np.diff(np.append(begin, len(values)))
+    running: npt.NDArray[np.int64] = total + np.repeat(
+        base - (total[begin] - values[begin]), lengths
+    )
+    return running
+
+
+def _since(
+    running: npt.NDArray[np.int64],
+    number: npt.NDArray[np.int64],
+    sent: npt.NDArray[np.int64],
+    base: npt.NDArray[Any],
+    begin: npt.NDArray[np.int64],
+) -> npt.NDArray[np.uint32]:
+    """Take what came since the facet's row before, or since ``base`` for its first."""
+    if not len(sent):
+        return np.zeros(0, np.uint32)
+    before = np.append(0, running[sent[:-1]])
+    opening = np.append(True, number[sent[1:]] != number[sent[:-1]])
+    run = np.searchsorted(begin, sent, "right") - 1
+    before = np.where(opening, base[run], before)
+    since: npt.NDArray[np.uint32] = (running[sent] - before).astype(np.uint32)
+    return since
 
 
 def _texts(texts: list[str], numbers: npt.NDArray[np.int64]) -> npt.NDArray[Any]:

@@ -18,7 +18,14 @@ from streams.features.account_row import INFRASTRUCTURE_KINDS
 __all__ = ["FacetDirectory", "facet_hash"]
 
 _FIRST_CAPACITY: Final = 1024
-_PACKED = np.dtype([("accounts", "<u4"), ("sent", "<u4")])
+_PACKED = np.dtype(
+    [
+        ("accounts", "<u4"),  # distinct accounts seen
+        ("sent", "<u4"),  # of which the facets stage has been told
+        ("hour", "<i4"),  # the last hour in which the facet was used
+        ("events", "<u4"),  # uses of which the facets stage has not been told
+    ]
+)
 
 
 def facet_hash(kind: str, identifier: str) -> int:
@@ -80,16 +87,8 @@ class FacetDirectory:
         self.counts = np.concatenate([self.counts, np.zeros(more, _PACKED)])
         self._dirty = np.concatenate([self._dirty, np.zeros(more, bool)])
 
-    def add_accounts(
-        self, numbers: npt.NDArray[np.int64], accounts: npt.NDArray[np.int64]
-    ) -> None:
-        """Add to the count of distinct accounts; ``numbers`` are distinct rows."""
-        self.counts["accounts"][numbers] += accounts.astype(np.uint32)
-        self._dirty[numbers] = True
-
-    def mark_sent(self, numbers: npt.NDArray[np.int64]) -> None:
-        """Remember that the present counts of these rows have been sent."""
-        self.counts["sent"][numbers] = self.counts["accounts"][numbers]
+    def touch(self, numbers: npt.NDArray[np.int64]) -> None:
+        """Mark rows as changed since the last flush."""
         self._dirty[numbers] = True
 
     def take_dirty(self) -> Iterator[tuple[int, str, bytes]]:

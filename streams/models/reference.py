@@ -18,7 +18,13 @@ from typing import Any, Final
 import msgspec
 
 from streams.errors import StateError
-from streams.models.evidence import RankedScores, calibrate, conformal_p, merge
+from streams.models.evidence import (
+    RankedScores,
+    calibrate,
+    conformal_p,
+    merge,
+    resolution_limit,
+)
 from streams.models.likeness import Likeness
 
 __all__ = [
@@ -102,6 +108,15 @@ class Reference(msgspec.Struct, frozen=True):
             for name, value in features.items()
         }
         return Assessment(round(merge(e_values, WEIGHTS), 6), quantiles, e_values)
+
+    def group_limit(self, look: int) -> float:
+        """Give the largest e-value that a group can reach at a look."""
+        look = min(look, len(self.groups) - 1)
+        limits = {
+            name: resolution_limit(scores.size)
+            for name, scores in self.groups[look].items()
+        }
+        return merge(limits, WEIGHTS)
 
     def assess_member(self, features: Mapping[str, float]) -> float:
         """Give the e-value that an account of a group is more than a bystander."""

@@ -38,11 +38,16 @@ class Budget(msgspec.Struct, array_like=True):
     day: int = -1
     tests: int = 0
 
+    def level(self, minute: int) -> float:
+        """Tell the level of the next test taken in ``minute``, without spending it."""
+        k = 1 + (self.tests if minute // _MINUTES_PER_DAY <= self.day else 0)
+        return DAILY_BUDGET * _HORIZON / ((k + _HORIZON - 1) * (k + _HORIZON))
+
     def next_level(self, minute: int) -> float:
         """Spend the level of the next test taken in ``minute``."""
+        level = self.level(minute)
         day = minute // _MINUTES_PER_DAY
         if day > self.day:
             self.day, self.tests = day, 0
         self.tests += 1
-        k = self.tests
-        return DAILY_BUDGET * _HORIZON / ((k + _HORIZON - 1) * (k + _HORIZON))
+        return level

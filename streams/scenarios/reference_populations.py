@@ -12,6 +12,8 @@ import datetime as dt
 from random import Random
 from typing import Final, Literal
 
+from msgspec.structs import replace
+
 from streams.scenarios.scenario import (
     Campaign,
     CampaignFacets,
@@ -28,6 +30,10 @@ _START: Final = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
 _HOURS: Final = 48
 _GROUP_COHORTS: Final = 14
 _LARGEST_GROUP: Final = 120
+_HEAVY_EVERY: Final = 4
+_HEAVY_FACTOR: Final = 6
+"""Every fourth population has half the groups and six times their traffic, so that
+late looks have reference groups too."""
 _BACKGROUND: Final = (
     Cohort(name="people", accounts=1500, requests_per_day=3),
     Cohort(name="nat", accounts=400, requests_per_day=2, network="carrier"),
@@ -54,7 +60,14 @@ Client = Literal["browser", "sdk", "one"]
 def benign_population(seed: int) -> Scenario:
     """Draw a population in which every group is honest."""
     chance = Random(seed)  # noqa: S311 - simulation, not cryptography
-    cohorts = [_cohort(chance, number) for number in range(_GROUP_COHORTS)]
+    heavy = seed % _HEAVY_EVERY == 0
+    count = _GROUP_COHORTS // 2 if heavy else _GROUP_COHORTS
+    cohorts = [_cohort(chance, number) for number in range(count)]
+    if heavy:
+        cohorts = [
+            replace(cohort, requests_per_day=cohort.requests_per_day * _HEAVY_FACTOR)
+            for cohort in cohorts
+        ]
     return Scenario(
         name=f"reference-{seed}",
         description="benign groups of every kind",

@@ -47,9 +47,10 @@ def test_dirty_rows_restore_the_counts(
     for at, (kind, names) in enumerate(batches):
         numbers = directory.numbers(kind, names)
         distinct = np.unique(numbers[numbers >= 0])
-        directory.add_accounts(distinct, np.full(len(distinct), at + 1))
+        directory.counts["accounts"][distinct] += at + 1
         if at % 2:
-            directory.mark_sent(distinct)
+            directory.counts["sent"][distinct] = at
+        directory.touch(distinct)
         log += list(directory.take_dirty())
         assert list(directory.take_dirty()) == []
     copy.restore(log)
@@ -69,7 +70,8 @@ def test_growth_keeps_what_was_known() -> None:
     first = len(directory.kinds)
     names = [f"n{number}" for number in range(3 * first)]
     numbers = directory.numbers(2, names)
-    directory.add_accounts(numbers, np.arange(len(names)))
+    directory.counts["accounts"][numbers] = np.arange(len(names))
+    directory.touch(numbers)
     assert directory.numbers(2, names).tolist() == numbers.tolist()
     assert directory.counts["accounts"][: len(names)].tolist() == list(
         range(len(names))
