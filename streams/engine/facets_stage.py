@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from streams.contracts.column_batch import unpack_columns
+from streams.contracts.column_batch import Columns, unpack_columns
 from streams.contracts.stage_batch import decode_batch
 from streams.engine.link_rows import LinkRow, member_links
 from streams.engine.minute_inbox import InboxState, MinuteInbox
@@ -83,7 +83,7 @@ class FacetsStage:
                 if value is None:
                     raise UndecodableRecord("llm.facets has no tombstones")
                 batch = decode_batch("FacetSums", value)
-                self._inbox.add(offset, batch, list(_rows(batch.payload)))
+                self._inbox.add(offset, batch, _rows(batch.payload))
             except ContractError as error:
                 self._inbox.skip(offset)
                 rejected.append(Rejected(offset, error))
@@ -274,9 +274,19 @@ class FacetsStage:
             self._owners[facet] = {member.owner for member in members.values()}
 
 
-def _rows(payload: bytes) -> Iterator[tuple[Any, ...]]:
+def _rows(payload: bytes) -> list[tuple[Any, ...]]:
     """Turn columns into sortable rows; a sum row has an empty account."""
     columns = unpack_columns(payload)
+    try:
+        return [*_member_rows(columns), *_sum_rows(columns)]
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise UndecodableRecord(
+            "the payload does not hold the columns of facet sums: was the record "
+            "written by another version of distillwatch?"
+        ) from error
+
+
+def _member_rows(columns: Columns) -> Iterator[tuple[Any, ...]]:
     if "minute" in columns:
         text = {
             name: [columns[name][n] for n in columns[f"{name}_number"].tolist()]
@@ -304,6 +314,9 @@ def _rows(payload: bytes) -> Iterator[tuple[Any, ...]]:
                 use,
                 tuple(number["exact"][start:end]),
             )
+
+
+def _sum_rows(columns: Columns) -> Iterator[tuple[Any, ...]]:
     if "sum_minute" in columns:
         names = ("sum_minute", "sum_facet", "sum_kind", "sum_events", "sum_accounts")
         for minute, facet, kind, events, accounts in zip(

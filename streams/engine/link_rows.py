@@ -12,6 +12,7 @@ import msgspec
 
 from streams.contracts.stage_batch import StageBatch, encode_batch
 from streams.engine.stage import Output
+from streams.errors import UndecodableRecord
 
 __all__ = ["LinkRow", "decode_links", "member_links"]
 
@@ -53,8 +54,14 @@ _decoder = msgspec.msgpack.Decoder(list[LinkRow])
 
 
 def decode_links(payload: bytes) -> list[LinkRow]:
-    """Decode the payload of a MemberLinks record."""
-    return _decoder.decode(payload)
+    """Decode the payload of a MemberLinks record; raise `UndecodableRecord` else."""
+    try:
+        return _decoder.decode(payload)
+    except msgspec.MsgspecError as error:
+        raise UndecodableRecord(
+            "the payload is not a list of link rows: was the record written by "
+            "another version of distillwatch?"
+        ) from error
 
 
 def member_links(

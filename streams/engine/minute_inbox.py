@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from streams.contracts.stage_batch import StageBatch
+from streams.errors import InvalidRecord
 
 __all__ = ["InboxState", "MinuteInbox", "Row"]
 
@@ -57,8 +58,17 @@ class MinuteInbox:
         return None if latest < 0 else latest + 1
 
     def add(self, offset: int, batch: StageBatch, rows: list[Row]) -> None:
-        """Take a part; rows of minutes this source had already closed are repeats."""
+        """Take a part; rows of minutes this source had already closed are repeats.
+
+        Raises `InvalidRecord` when there is no such source.
+        """
         source = batch.source_partition
+        if not 0 <= source < len(self._closed):
+            raise InvalidRecord(
+                f"source_partition {source} is none of the {len(self._closed)} that "
+                f"topics.toml gives the topic before this one: partitions cannot be "
+                f"added without a new app_id"
+            )
         taken = max(self._closed[source], self._applied_minute)
         fresh = [row for row in rows if row[0] > taken]
         if batch.part == 0:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import pytest
 from event_streams import EPOCH, Burst, Record, bursts, campaign, records
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from stage_runs import Run, Step, as_log, interleave, minutes, run, steps
 
+from streams.contracts.column_batch import pack_columns
+from streams.contracts.stage_batch import StageBatch, encode_batch
 from streams.engine import facets_stage
 from streams.engine.accounts_stage import AccountsStage
 from streams.engine.facets_stage import FacetsStage
 from streams.engine.link_rows import LinkRow
 from streams.engine.stage import Chunk, Output
+from streams.errors import InvalidRecord, UndecodableRecord
 from streams.features.account_row import TEMPLATE_KINDS
 from streams.models.likeness import Likeness
 
@@ -196,6 +201,26 @@ def test_records_of_others_are_refused_one_by_one() -> None:
     refused = other.take(Chunk([4], [None], [0]))
     assert "tombstones" in str(refused[0].error)
     assert other.applied_offset == 5
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"minute": np.zeros(1, "<i4")},
+        {"sum_minute": np.zeros(1, "<i4")},
+        {"sum_minute": ["1"]},
+    ],
+)
+def test_a_payload_without_the_columns_is_refused(columns: dict[str, Any]) -> None:
+    payload = pack_columns(columns)
+    batch = StageBatch(0, 0, last=True, closed_minute=5, payload=payload)
+    stranger = batch._replace(source_partition=_SOURCES, payload=pack_columns({}))
+    values = [encode_batch("FacetSums", one) for one in (batch, stranger)]
+    stage = make()
+    columns_error, source_error = stage.take(Chunk(range(2), values, [0] * 2))
+    assert isinstance(columns_error.error, UndecodableRecord)
+    assert isinstance(source_error.error, InvalidRecord)
+    assert stage.applied_offset == 2
 
 
 def test_an_output_says_what_it_is() -> None:

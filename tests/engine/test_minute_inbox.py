@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import pytest
 from event_streams import lists_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.contracts.stage_batch import StageBatch
 from streams.engine.minute_inbox import MinuteInbox, Row
+from streams.errors import InvalidRecord
 
 _SOURCES = 3
 
@@ -174,3 +176,11 @@ def test_a_refused_record_is_passed_when_nothing_before_it_waits() -> None:
     inbox.add(1, _batch(0, 1, last=False), [(1, "a")])
     inbox.skip(2)
     assert (inbox.applied_offset, inbox.next_offset) == (1, 3)
+
+
+@pytest.mark.parametrize("source", [-1, 2])
+def test_a_source_that_is_none_is_refused(source: int) -> None:
+    inbox = MinuteInbox(2)
+    with pytest.raises(InvalidRecord, match=f"source_partition {source} is none of"):
+        inbox.add(0, _batch(source, 3), [])
+    assert inbox.next_offset == 0
