@@ -1,0 +1,208 @@
+"""Campaigns, alerts and actions are the same for any cut, order or crash."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+from event_streams import Burst, Record, bursts, campaign, records
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from stage_runs import Run, Step, as_log, interleave, run, steps
+
+from streams.campaigns.group_features import FEATURES
+from streams.campaigns.member_features import MEMBER_FEATURES
+from streams.contracts.records import Action, Alert, decode_record
+from streams.contracts.stage_batch import StageBatch, encode_batch
+from streams.engine.accounts_stage import AccountsStage
+from streams.engine.campaigns_stage import CampaignsStage
+from streams.engine.facets_stage import FacetsStage
+from streams.engine.stage import Chunk, Output
+from streams.models.evidence import RankedScores
+from streams.models.likeness import Likeness
+from streams.models.reference import DETECTORS, GROUP_LOOKS, Prior, Reference
+from streams.policy.ladder import LADDER
+
+_SOURCES = 2
+_UNITS = 2**13 - 1
+
+
+@cache
+def reference() -> Reference:
+    """Make a reference that weak evidence passes, so that much happens quickly."""
+    spread = RankedScores.of([n / _UNITS for n in range(_UNITS)])
+    scores = dict.fromkeys(("joint", *DETECTORS), spread)
+    return Reference(
+        version="tests",
+        account=Prior({}, 0.0),
+        group=Prior(dict.fromkeys(FEATURES, 1.0), -1.5),
+        member=Prior(dict.fromkeys(MEMBER_FEATURES, 0.6), 0.0),
+        groups=[scores for _ in GROUP_LOOKS],
+        features=[dict.fromkeys(FEATURES, spread) for _ in GROUP_LOOKS],
+        bystanders=spread,
+        digest="tests",
+    )
+
+
+def make() -> CampaignsStage:
+    return CampaignsStage(
+        0, facet_partitions=_SOURCES, reference=reference(), mode="shadow"
+    )
+
+
+def links(stream: Sequence[Burst], plan: Sequence[Step] = ()) -> list[list[Output]]:
+    """Give what the facets stages send of a stream, cut as planned."""
+
+    def accounts() -> AccountsStage:
+        likeness = Likeness({"templated": 6.0}, intercept=-2.0)
+        return AccountsStage(
+            0, facet_partitions=_SOURCES, likeness=likeness, max_future_hours=24
+        )
+
+    sums = run(accounts, [*records(stream), *_closing(stream)], plan).outputs
+    return [
+        run(
+            lambda source=source: FacetsStage(source, request_partitions=1),  # type: ignore[misc] # a default binds the loop's value
+            as_log(sums, source),
+            plan,
+        ).outputs
+        for source in range(_SOURCES)
+    ]
+
+
+def _closing(stream: Sequence[Burst]) -> list[Record]:
+    """Make an event behind the stream that closes all of its minutes."""
+    last = records([*stream, Burst(99, 3, 3, 1, "bare")])[-1]
+    return [last]
+
+
+def news(outputs: list[Output]) -> dict[str, list[Action | Alert]]:
+    """Read alerts and actions by key; repeats must be equal, sequences rise by one."""
+    seen: dict[str, bytes] = {}
+    read: dict[str, list[Action | Alert]] = {}
+    for output in outputs:
+        assert output.value is not None
+        assert output.key is not None
+        if output.event_id in seen:
+            assert seen[output.event_id] == output.value
+            continue
+        seen[output.event_id] = output.value
+        record: Action | Alert
+        if output.topic == "llm.actions":
+            record = decode_record(Action, output.value)
+        else:
+            record = decode_record(Alert, output.value)
+        thread = read.setdefault(output.key.decode(), [])
+        thread.append(record)
+        assert record.sequence == len(thread)
+    return read
+
+
+def snapshot(stage: CampaignsStage) -> tuple[object, ...]:
+    state, graph = stage.state, stage.graph
+    return (
+        graph.accounts,
+        graph.facets,
+        graph.members,
+        stage.groups.by_number,
+        state.campaigns,
+        state.standing,
+        state.budget,
+    )
+
+
+def check_same(one: Run, other: Run) -> None:
+    assert news(one.outputs) == news(other.outputs)
+    assert snapshot(one.stage) == snapshot(other.stage)
+
+
+# Two campaigns that have nothing in common, until everybody uses everything.
+_MERGING = [
+    *(Burst(n, 5 * (n == 0), n // 6, 3, "plain") for n in list(range(12)) * 6),
+    *(Burst(n, 9 * (n == 0), r % 3, 3, "plain") for r in range(9) for n in range(12)),
+]
+_LONG = [*campaign(8, 24), *campaign(8, 3, gap=1500), *campaign(9, 9, gap=700)]
+_FLUSHES = [Step("take", 14), Step("flush", 0)] * 36
+_CRASHES = [Step("take", 2), Step("flush", 0), Step("take", 1), Step("crash", 5)] * 20
+_CHOICES = st.lists(st.integers(0, _SOURCES - 1), max_size=12)
+
+
+@given(bursts(accounts=9, most=40), steps(crashes=True), _CHOICES)
+@example(_LONG, _FLUSHES, [0, 1, 1, 0, 1, 1])
+@example(_MERGING, _FLUSHES, [0, 1, 1, 0, 1, 1])
+@settings(max_examples=40)
+def test_the_cut_and_the_order_of_sources_do_not_matter(
+    stream: list[Burst], plan: list[Step], choices: list[int]
+) -> None:
+    one = run(make, as_log(interleave(links(stream), ())))
+    log = as_log(interleave(links(stream, plan), choices))
+    other = run(make, log, [Step("take", 1), Step("advance", 0)] * len(log))
+    check_same(one, other)
+
+
+@given(bursts(accounts=9, most=40), steps(crashes=False), steps(crashes=True))
+@example(_LONG, _FLUSHES, _CRASHES)
+@example(_MERGING, _FLUSHES, _CRASHES)
+@settings(max_examples=60)
+def test_restarts_do_not_matter(
+    stream: list[Burst], cut: list[Step], plan: list[Step]
+) -> None:
+    log = as_log(interleave(links(stream, cut), [0, 1] * 20))
+    one, other = run(make, log, plan), run(make, log)
+    check_same(one, other)
+    assert one.stage.applied_offset == other.stage.applied_offset
+
+
+def test_a_campaign_is_found_and_its_accounts_climb_rung_by_rung() -> None:
+    read = news(run(make, as_log(interleave(links(_LONG), ()))).outputs)
+    alerts = {key: thread for key, thread in read.items() if key.startswith("dc-")}
+    assert alerts
+    assert all(thread[0].kind == "campaign_found" for thread in alerts.values())  # type: ignore[union-attr] # alerts only
+    rungs = [step.rung for step in LADDER]
+    climbed = 0
+    for subject in read.keys() - alerts.keys():
+        assert subject.startswith("account:")
+        actions = [one for one in read[subject] if isinstance(one, Action)]
+        for before, after in zip([None, *actions], actions, strict=False):
+            now = rungs.index(after.rung)
+            if before is None or after.issued_at >= before.expires_at:
+                assert now == 0
+            else:
+                assert rungs.index(before.rung) <= now <= rungs.index(before.rung) + 1
+                assert after.issued_at > before.issued_at
+            assert after.mode == "shadow"
+            assert after.campaign_id in alerts
+            assert after.human_review == (after.rung == "suspend")
+            climbed = max(climbed, now)
+    assert climbed >= 2
+
+
+def test_merged_campaigns_go_on_as_one() -> None:
+    ended = run(make, as_log(interleave(links(_MERGING), ())))
+    alerts = [
+        record
+        for thread in news(ended.outputs).values()
+        for record in thread
+        if isinstance(record, Alert)
+    ]
+    assert "campaign_merged" in {alert.kind for alert in alerts}
+    stage: CampaignsStage = ended.stage
+    assert set(stage.state.campaigns) <= set(stage.groups.by_number)
+    groups = {node.group for node in stage.graph.facets.values() if node.is_template}
+    assert groups == set(stage.groups.by_number)
+
+
+def test_a_harmless_stream_gives_no_news() -> None:
+    stream = [Burst(n % 9, 1, 3, 5, "plain") for n in range(90)]
+    assert run(make, as_log(interleave(links(stream), ()))).outputs == []
+
+
+def test_records_of_others_are_refused_one_by_one() -> None:
+    nonsense = StageBatch(0, 0, last=True, closed_minute=5, payload=b"\xc1")
+    stranger = StageBatch(7, 0, last=True, closed_minute=5, payload=b"\x90")
+    batches = [encode_batch("MemberLinks", batch) for batch in (nonsense, stranger)]
+    stage = make()
+    rejected = stage.take(Chunk(range(4), [None, b"\xc3\x01", *batches], [0] * 4))
+    assert [refusal.offset for refusal in rejected] == [0, 1, 2, 3]
+    assert stage.applied_offset == 4
+    assert stage.advance() == []
