@@ -158,7 +158,8 @@ class FacetRows:
         any_sent = (last >= 0) & (sent[last] >= begin) if len(sent) else last >= 0
         newest = sent[last] if len(sent) else last
         state["accounts"] = accounts[ends]
-        state["hour"] = hour[ends]
+        # An unshared facet's hour decides nothing; left alone, the row stays clean.
+        state["hour"] = np.where(shared[ends], hour[ends], state["hour"])
         state["events"] = traffic[ends]
         state["events"][any_sent] -= traffic[newest[any_sent]].astype(np.uint32)
         state["sent"][any_sent] = accounts[newest[any_sent]]

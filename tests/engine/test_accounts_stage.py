@@ -53,6 +53,7 @@ def check_same(one: Run, other: Run) -> None:
 
 
 _LONG = campaign(6, 14)
+_LOSE = [Step("flush", 0), Step("crash", 0)]
 
 
 @given(bursts(), steps(crashes=False))
@@ -65,6 +66,10 @@ def test_chunks_do_not_matter(stream: list[Burst], plan: list[Step]) -> None:
 
 @given(bursts(), steps(crashes=True))
 @example(_LONG, [Step("take", 20), Step("flush", 0), Step("crash", 5)] * 6)
+@example(
+    [Burst(0, 61, 3, 1, flavour) for flavour in ("alone", "alone", "bare", "bare")],
+    [Step("take", 2), Step("flush", 0), Step("take", 1), *_LOSE],
+)
 @settings(max_examples=100)
 def test_restarts_do_not_matter(stream: list[Burst], plan: list[Step]) -> None:
     log = records(stream)
