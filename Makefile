@@ -11,7 +11,7 @@ BIN = .venv/bin
 ARGS =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools jars demo test lint broker-up broker-down
+.PHONY: help setup tools jars demo test lint docs broker-up broker-down
 
 help:  ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' \
@@ -57,6 +57,9 @@ lint: setup  ## Check style, types and import order
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: setup  ## Bring the tables of README.md up to date
+	@$(BIN)/python tests/docs/readme_tables.py
 
 broker-up: setup  ## Start a Kafka broker on 127.0.0.1:9092
 	@$(BIN)/distillwatch broker up $(ARGS)
