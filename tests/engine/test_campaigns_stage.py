@@ -3,50 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 
 from event_streams import Burst, Record, bursts, campaign, records
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from lenient_reference import lenient_reference, news
 from stage_runs import Run, Step, as_log, interleave, run, steps
 
-from streams.campaigns.group_features import FEATURES
-from streams.campaigns.member_features import MEMBER_FEATURES
-from streams.contracts.records import Action, Alert, decode_record
+from streams.contracts.records import Action, Alert
 from streams.contracts.stage_batch import StageBatch, encode_batch
 from streams.engine.accounts_stage import AccountsStage
 from streams.engine.campaigns_stage import CampaignsStage
 from streams.engine.facets_stage import FacetsStage
 from streams.engine.stage import Chunk, Output
-from streams.models.evidence import RankedScores
 from streams.models.likeness import Likeness
-from streams.models.reference import DETECTORS, GROUP_LOOKS, Prior, Reference
 from streams.policy.ladder import LADDER
 
 _SOURCES = 2
-_UNITS = 2**13 - 1
-
-
-@cache
-def reference() -> Reference:
-    """Make a reference that weak evidence passes, so that much happens quickly."""
-    spread = RankedScores.of([n / _UNITS for n in range(_UNITS)])
-    scores = dict.fromkeys(("joint", *DETECTORS), spread)
-    return Reference(
-        version="tests",
-        account=Prior({}, 0.0),
-        group=Prior(dict.fromkeys(FEATURES, 1.0), -1.5),
-        member=Prior(dict.fromkeys(MEMBER_FEATURES, 0.6), 0.0),
-        groups=[scores for _ in GROUP_LOOKS],
-        features=[dict.fromkeys(FEATURES, spread) for _ in GROUP_LOOKS],
-        bystanders=spread,
-        digest="tests",
-    )
 
 
 def make() -> CampaignsStage:
     return CampaignsStage(
-        0, facet_partitions=_SOURCES, reference=reference(), mode="shadow"
+        0, facet_partitions=_SOURCES, reference=lenient_reference(), mode="shadow"
     )
 
 
@@ -74,28 +52,6 @@ def _closing(stream: Sequence[Burst]) -> list[Record]:
     """Make an event behind the stream that closes all of its minutes."""
     last = records([*stream, Burst(99, 3, 3, 1, "bare")])[-1]
     return [last]
-
-
-def news(outputs: list[Output]) -> dict[str, list[Action | Alert]]:
-    """Read alerts and actions by key; repeats must be equal, sequences rise by one."""
-    seen: dict[str, bytes] = {}
-    read: dict[str, list[Action | Alert]] = {}
-    for output in outputs:
-        assert output.value is not None
-        assert output.key is not None
-        if output.event_id in seen:
-            assert seen[output.event_id] == output.value
-            continue
-        seen[output.event_id] = output.value
-        record: Action | Alert
-        if output.topic == "llm.actions":
-            record = decode_record(Action, output.value)
-        else:
-            record = decode_record(Alert, output.value)
-        thread = read.setdefault(output.key.decode(), [])
-        thread.append(record)
-        assert record.sequence == len(thread)
-    return read
 
 
 def snapshot(stage: CampaignsStage) -> tuple[object, ...]:

@@ -1,0 +1,56 @@
+"""A reference that weak evidence passes, and what comes of it: alerts and actions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+
+from streams.campaigns.group_features import FEATURES
+from streams.campaigns.member_features import MEMBER_FEATURES
+from streams.contracts.records import Action, Alert, decode_record
+from streams.engine.stage import Output
+from streams.models.evidence import RankedScores
+from streams.models.reference import DETECTORS, GROUP_LOOKS, Prior, Reference
+
+__all__ = ["lenient_reference", "news"]
+
+_UNITS = 2**13 - 1
+
+
+@cache
+def lenient_reference() -> Reference:
+    """Make a reference that weak evidence passes, so that much happens quickly."""
+    spread = RankedScores.of([n / _UNITS for n in range(_UNITS)])
+    scores = dict.fromkeys(("joint", *DETECTORS), spread)
+    return Reference(
+        version="tests",
+        account=Prior({}, 0.0),
+        group=Prior(dict.fromkeys(FEATURES, 1.0), -1.5),
+        member=Prior(dict.fromkeys(MEMBER_FEATURES, 0.6), 0.0),
+        groups=[scores for _ in GROUP_LOOKS],
+        features=[dict.fromkeys(FEATURES, spread) for _ in GROUP_LOOKS],
+        bystanders=spread,
+        digest="tests",
+    )
+
+
+def news(outputs: Iterable[Output]) -> dict[str, list[Action | Alert]]:
+    """Read alerts and actions by key; repeats must be equal, sequences rise by one."""
+    seen: dict[str, bytes] = {}
+    read: dict[str, list[Action | Alert]] = {}
+    for output in outputs:
+        assert output.value is not None
+        assert output.key is not None
+        if output.event_id in seen:
+            assert seen[output.event_id] == output.value
+            continue
+        seen[output.event_id] = output.value
+        record: Action | Alert
+        if output.topic == "llm.actions":
+            record = decode_record(Action, output.value)
+        else:
+            record = decode_record(Alert, output.value)
+        thread = read.setdefault(output.key.decode(), [])
+        thread.append(record)
+        assert record.sequence == len(thread)
+    return read
