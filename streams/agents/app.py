@@ -155,8 +155,8 @@ class DetectorApp(faust.App):
             partition.source
         ]
         if earliest >= start:
-            _log.warning(
-                "%s@%d: records before %d are gone from the log, going on from there",
+            _log.error(
+                "%s@%d: retention deleted the records before %d unread; going on there",
                 partition.place,
                 partition.taken.expected,
                 start,

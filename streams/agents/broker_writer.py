@@ -33,7 +33,12 @@ class BrokerWriter:
         self._producer = producer
 
     async def send(self, outputs: Sequence[Output]) -> None:
-        """Send the outputs of a stage and wait until the broker has them all."""
+        """Send the outputs of a stage and wait until the broker has them all.
+
+        Event time travels as ``ce_time``. The record's own timestamp is the time of
+        sending: retention goes by it, and would delete what a replay of last month's
+        requests gives before the next stage has read it.
+        """
         producer = self._producer()
         for begin in range(0, len(outputs), _OUTPUTS_IN_FLIGHT):
             part = outputs[begin : begin + _OUTPUTS_IN_FLIGHT]
@@ -44,7 +49,6 @@ class BrokerWriter:
                         output.value,
                         key=output.key,
                         partition=output.partition,
-                        timestamp_ms=output.timestamp,
                         headers=event_headers(
                             output.event_id, output.type, SOURCE, output.timestamp
                         ),

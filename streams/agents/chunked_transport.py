@@ -51,6 +51,7 @@ class _ChunkedThread(driver.AIOKafkaConsumerThread):
         super().__post_init__()
         self._runs: dict[TP, _Run] = {}
         self._runs_made = 0
+        self._runs_of: object = None  # the assignment that the runs belong to
 
     async def _fetch_records(
         self,
@@ -75,7 +76,7 @@ class _ChunkedThread(driver.AIOKafkaConsumerThread):
                 ):
                     await asyncio.sleep(_REBALANCE_POLL)
                     return {}
-                self._begin_runs(self._positions(consumer))
+                self._begin_runs(consumer)
                 # With no timeout this takes what is there without giving way, so the
                 # positions before and after belong to these records.
                 records = await fetcher.fetched_records(
@@ -103,8 +104,14 @@ class _ChunkedThread(driver.AIOKafkaConsumerThread):
         states = ((tp, assignment.state_value(tp)) for tp in assignment.tps)
         return {tp: s.position for tp, s in states if s.has_valid_position}
 
-    def _begin_runs(self, positions: Mapping[TP, int]) -> None:
-        for tp, position in positions.items():
+    def _begin_runs(self, consumer: Any) -> None:
+        assignment = consumer._subscription.subscription.assignment
+        if self._runs_of is not assignment:
+            # Whoever owns a partition now has not seen the chunks of before, even if
+            # the position is where it was: all of them were committed then.
+            self._runs.clear()
+            self._runs_of = assignment
+        for tp, position in self._positions(consumer).items():
             run = self._runs.get(tp)
             if run is None or run.position != position:
                 self._runs[tp] = _Run(self._runs_made, position)

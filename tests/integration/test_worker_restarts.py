@@ -12,6 +12,7 @@ from counting_bench import PARTITIONS, Bench, headers_of
 from counting_stage import load_failing_stages, record_value
 
 KEYS = 300
+_A_RECENT_TIME = 1_700_000_000_000  # ms
 
 
 def _feed(bench: Bench, minutes: range, per_minute: int, pause: float = 0.0) -> None:
@@ -46,6 +47,12 @@ def test_commits_exactly_to_the_end_of_each_partition(broker: str) -> None:
         _feed(bench, range(20), per_minute=500)
         _close(bench, 20)
         _check(bench)
+    for messages in bench.read(bench.output).values():
+        for message in messages:
+            headers = dict(headers_of(message))
+            # Event time is 1970 here; retention must not see that.
+            assert (headers["ce_time"] or b"").startswith(b"1970-01-01T00:")
+            assert message.timestamp()[1] > _A_RECENT_TIME
 
 
 def test_killed_workers_lose_nothing_and_double_nothing(broker: str) -> None:
