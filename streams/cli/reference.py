@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter, validators
+
+from streams.errors import ConfigError
 
 __all__ = ["app"]
+
+_Count = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 
 app = App(name="reference", help="The frozen reference of benign groups.")
 
@@ -17,10 +22,10 @@ def build(
     out: Path,
     *,
     version: str,
-    benign: int = 60,
-    campaigns: int = 16,
+    benign: _Count = 60,
+    campaigns: _Count = 16,
     corpus: Path | None = None,
-    jobs: int = 1,
+    jobs: _Count = 1,
 ) -> None:
     """Simulate populations and write a reference.json; takes minutes.
 
@@ -43,6 +48,9 @@ def build(
 
     from streams.scenarios.reference_builder import build_reference
 
+    # Before the work, not after it.
+    if not out.parent.is_dir():
+        raise ConfigError(f"{out.parent} is not a folder; make it first")
     with Progress() as bar:
         tasks: dict[str, int] = {}
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 from cyclopts import App
 
+from streams.errors import ConfigError
+
 if TYPE_CHECKING:
     from streams.engine.replay import Pipeline
 
@@ -48,14 +50,18 @@ def replay(
     from streams.engine.replay import replay as run
     from streams.sdk.container_loader import count_events
 
+    if not events.is_file():
+        raise ConfigError(f"{events} is not a file; make one: distillwatch simulate")
     config = Config.from_mapping(os.environ)
     config = dataclasses.replace(config, mode=mode or config.mode)
     pipeline = Pipeline(config)
+    total = count_events(events)
     out.mkdir(parents=True, exist_ok=True)
     counts = {"llm.actions": 0, "llm.alerts": 0}
+    console = Console(stderr=True)
     bar = Progress(
         TextColumn("events"), BarColumn(), MofNCompleteColumn(),
-        console=Console(stderr=True), transient=True,
+        console=console, transient=True, disable=not console.is_terminal,
     )  # fmt: skip
     with ExitStack() as stack:
         files = {
@@ -63,7 +69,7 @@ def replay(
             "llm.alerts": stack.enter_context((out / "alerts.jsonl").open("wb")),
         }
         stack.enter_context(bar)
-        task = bar.add_task("events", total=count_events(events))
+        task = bar.add_task("events", total=total)
 
         def advance(done: int) -> None:
             bar.advance(task, done)

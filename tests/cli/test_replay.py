@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from streams.config import Config
+from streams.contracts import decode, iter_datums, write_container
+from streams.engine.replay import Pipeline
+from streams.engine.replay import replay as run_pipeline
+from streams.scenarios.scenario import load
+from streams.scenarios.simulate import simulate
+
+COMMAND = [sys.executable, "-c", "from streams.cli import main; main()", "replay"]
+SMALL = """
+name = "tiny"
+description = "A few people and a campaign that is as plain as can be."
+start = 2026-03-02T00:00:00Z
+duration_hours = 8
+[models]
+m = 1
+[[cohort]]
+name = "people"
+accounts = 200
+requests_per_day = 6
+[[campaign]]
+name = "graders"
+shape = "rubric"
+accounts = 40
+requests_per_day = [120, 160]
+roles = ["campaign-rubric"]
+pace = "lockstep"
+burst_minutes = 20
+age_days = [0.5, 2]
+created_together = 10
+[campaign.templates]
+count = 1
+wrap = ["both"]
+[campaign.facets]
+networks = 1
+clients = 1
+payments = 1
+"""
+
+
+def run(*arguments: str | Path) -> tuple[int, str, str]:
+    done = subprocess.run(  # noqa: S603  our own command line
+        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def lines(path: Path) -> list[dict[str, object]]:
+    text = path.read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scenario")
+    path = folder / "tiny.toml"
+    path.write_text(SMALL, encoding="utf-8")
+    simulate(load(str(path)), folder)
+    return folder / "events.avro"
+
+
+def test_it_writes_what_the_engine_publishes(events: Path, tmp_path: Path) -> None:
+    out = tmp_path / "made" / "here"
+    code, told, error = run(events, "--out", out, "--mode", "enforce")
+    assert (code, error) == (0, "")
+    actions, alerts = lines(out / "actions.jsonl"), lines(out / "alerts.jsonl")
+    summary = f"{len(alerts)} alerts and {len(actions)} actions in {out}; 0 events"
+    assert told == f"{summary} refused\n"
+    published: dict[str, list[dict[str, object]]] = {"Action": [], "Alert": []}
+    pipeline = Pipeline(Config(mode="enforce"))
+    for output in run_pipeline(iter_datums(events), pipeline):
+        assert output.value is not None
+        name = output.type.rpartition(".")[2]
+        published[name].append(decode(name, output.value))
+    assert published == {"Action": actions, "Alert": alerts}
+    assert {action["mode"] for action in actions} <= {"enforce"}
+
+
+def test_refused_events_are_counted_and_the_first_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "events.avro"
+    event = {"event_id": "", "occurred_at": 0, "account_id": "a", "request_model": "m"}
+    write_container(path, "RequestEvent", [event, event | {"event_id": "e"}])
+    code, told, _ = run(path, "--out", tmp_path)
+    assert code == 0
+    assert told.splitlines() == [
+        f"0 alerts and 0 actions in {tmp_path}; 1 events refused",
+        "first refusal: InvalidRecord: RequestEvent.event_id is empty",
+    ]
+
+
+def test_what_is_no_container_is_told_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "events.avro"
+    path.write_bytes(b"no container")
+    for given in (path, tmp_path / "none.avro"):
+        code, told, error = run(given, "--out", tmp_path / "out")
+        assert (code, told) == (1, "")
+        assert str(given) in error
+        assert "Traceback" not in error
+    assert not (tmp_path / "out").exists()
