@@ -1,0 +1,74 @@
+"""Small random graphs of accounts, templates and infrastructure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from hypothesis import strategies as st
+
+from streams.campaigns.group import Groups
+from streams.campaigns.link_graph import AccountNode, Edge, FacetNode, LinkGraph
+from streams.features.account_row import TEMPLATE_KINDS
+
+__all__ = ["Use", "build", "edge", "use_lists"]
+
+_MINUTE = 28_800_000
+_FACETS = 6
+"""Facets 1 to 6: three templates (head, head, tail), then infrastructure."""
+_KIND_OF = (0, 0, 1, *range(len(TEMPLATE_KINDS), len(TEMPLATE_KINDS) + 3))
+
+
+class Use(NamedTuple):
+    """An account's use of a facet."""
+
+    account: int
+    facet: int
+    times: int
+    first: int
+    lasted: int
+    slots: int
+
+
+_USE = st.builds(
+    Use,
+    st.integers(0, 7),
+    st.integers(1, _FACETS),
+    st.integers(1, 9),
+    st.integers(0, 20_000),
+    st.integers(0, 5_000),
+    st.integers(0, 2**20),
+)
+
+
+def use_lists() -> st.SearchStrategy[list[Use]]:
+    """Draw uses, at least one of a template."""
+    size = st.integers(1, 40)
+    drawn = size.flatmap(lambda n: st.lists(_USE, min_size=n, max_size=n))
+    return drawn.map(lambda uses: [uses[0]._replace(facet=1), *uses])
+
+
+def edge(use: Use) -> Edge:
+    """Make the edge of a use."""
+    first = _MINUTE + use.first
+    return Edge(first, first + use.lasted, use.times, use.slots << 1 | 1)
+
+
+def build(uses: list[Use]) -> tuple[LinkGraph, Groups]:
+    """Put uses into a graph one after the other, as link rows come."""
+    graph = LinkGraph()
+    groups = Groups(graph)
+    for use in uses:
+        if use.facet not in graph.facets:
+            kind = _KIND_OF[use.facet - 1]
+            name = "" if kind < len(TEMPLATE_KINDS) else f"name-{use.facet}"
+            graph.facets[use.facet] = FacetNode(kind, name, 0, 9, 0.5, "")
+        account = f"account-{use.account}"
+        if account not in graph.accounts:
+            created = -1 if use.account == 7 else _MINUTE - 999 * use.account
+            graph.accounts[account] = AccountNode(use.account // 2, created, 99, 40, 7)
+        graph.put_edge(account, use.facet, edge(use))
+        node = graph.facets[use.facet]
+        node.degree = max(node.degree, len(graph.members[use.facet]) + use.times % 3)
+        if node.is_template:
+            groups.recount(groups.of_template(use.facet, _MINUTE), account)
+    return graph, groups

@@ -1,0 +1,31 @@
+"""What ties one account to a group lies in 0 to 1; strangers have little of it."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from random_graphs import Use, build, use_lists
+
+from streams.campaigns.member_features import MEMBER_FEATURES, GroupProfile
+
+
+@given(use_lists())
+def test_features_are_shares(uses: list[Use]) -> None:
+    graph, groups = build(uses)
+    for group in groups.by_number.values():
+        profile = GroupProfile(graph, group)
+        for account in group.uses:
+            features = profile.member(account)
+            assert tuple(features) == MEMBER_FEATURES
+            assert all(0 <= value <= 1 for value in features.values())
+            assert GroupProfile(graph, group).member(account) == features
+
+
+def test_a_bystander_has_nothing_in_common() -> None:
+    members = [Use(n, facet, 6, 0, 0, 0) for n in range(6) for facet in (1, 2, 3, 4)]
+    bystander = [Use(7, 1, 2, 0, 0, 0), Use(7, 6, 1, 0, 0, 0)]
+    graph, groups = build([*members, *bystander])
+    groups.merge(groups.by_number[1], groups.by_number[2])
+    profile = GroupProfile(graph, groups.by_number[1])
+    one, other = profile.member("account-0"), profile.member("account-7")
+    assert all(one[name] > other[name] for name in MEMBER_FEATURES)
+    assert (other["infrastructure"], other["cohort"], other["young"]) == (0, 0, 0)
