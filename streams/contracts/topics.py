@@ -1,6 +1,6 @@
 """The topics: name, key, partitions, retention, compatibility, who may do what.
 
-``schemas/topics.toml`` is the one source; ``distillwatch topics apply|check|acls`` and
+``schemas/topics.toml`` is the one source; ``distillwatch topics apply|check`` and
 every reader and writer take names and settings from here.
 """
 
