@@ -30,8 +30,14 @@ FACET_KINDS: Final = (*TEMPLATE_KINDS, *INFRASTRUCTURE_KINDS)
 MAX_FILLINGS: Final = 8
 """Fillings that one row carries: enough to tell a split list from a shared one."""
 
-_ROWS_PER_PART: Final = 5_000
-"""At some 100 bytes a row a part stays under Kafka's limit of 1 MB a record."""
+_PART_BYTES: Final = 900_000
+"""Most bytes of columns in a part; Kafka takes records of 1 MB by default."""
+
+_ROW_BYTES: Final = 160
+"""Bytes of the numbers of a member row with all its fillings and of a sum row."""
+
+_TEXT_BYTES: Final = 5
+"""Bytes before a text in MessagePack, at most."""
 
 _HEAD, _TAIL, _BAND0, _BAND1 = 0, 1, 2, 3
 _SHARED_BY: Final = 2
@@ -174,9 +180,10 @@ class FacetRows:
         mine = _where(members, "facet", partition, partitions)
         mine_sums = _where(sums, "sum_facet", partition, partitions)
         rows = max(len(mine), len(mine_sums), 1)
+        size = max(_PART_BYTES // _largest_row(members, mine), 1)
         parts = []
-        for start in range(0, rows, _ROWS_PER_PART):
-            stop = start + _ROWS_PER_PART
+        for start in range(0, rows, size):
+            stop = start + size
             part = _take_members(members, mine[start:stop])
             part.update({k: v[mine_sums[start:stop]] for k, v in sums.items()})
             parts.append(part)
@@ -237,6 +244,19 @@ def _where(
         columns[facet] % np.uint64(partitions) == partition
     )
     return mine
+
+
+def _largest_row(
+    members: dict[str, npt.NDArray[Any]], rows: npt.NDArray[np.int64]
+) -> int:
+    """Give the bytes that a row has at most: ids may be long."""
+    size = _ROW_BYTES
+    for column in members.values():
+        if column.dtype == object:
+            texts = set(column[rows].tolist())
+            longest = max((len(text.encode()) for text in texts), default=0)
+            size += _TEXT_BYTES + longest
+    return size
 
 
 def _take_members(

@@ -6,6 +6,7 @@ change to it: taking a row twice, or only the newest of many, gives the same res
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -16,8 +17,9 @@ from streams.errors import UndecodableRecord
 
 __all__ = ["LinkRow", "decode_links", "member_links"]
 
-_ROWS_PER_PART: Final = 4_000
-"""At some 150 bytes a row a part stays under Kafka's limit of 1 MB a record."""
+_PART_BYTES: Final = 900_000
+"""Bytes of rows in a part; Kafka takes records of 1 MB by default. Rows are counted by
+their bytes, as ids may be ten characters long or five hundred."""
 
 
 class LinkRow(msgspec.Struct, frozen=True, array_like=True, order=True):
@@ -68,15 +70,15 @@ def member_links(
     rows: list[LinkRow], *, source_partition: int, closed_minute: int
 ) -> list[Output]:
     """Make the MemberLinks records; without rows one still closes the minutes."""
-    starts = range(0, max(len(rows), 1), _ROWS_PER_PART)
     outputs = []
-    for number, start in enumerate(starts):
+    payloads = list(_payloads(rows))
+    for number, payload in enumerate(payloads):
         batch = StageBatch(
             source_partition=source_partition,
             part=number,
-            last=start == starts[-1],
+            last=number == len(payloads) - 1,
             closed_minute=closed_minute,
-            payload=msgspec.msgpack.encode(rows[start : start + _ROWS_PER_PART]),
+            payload=payload,
         )
         outputs.append(
             Output(
@@ -90,3 +92,16 @@ def member_links(
             )
         )
     return outputs
+
+
+def _payloads(rows: list[LinkRow]) -> Iterator[bytes]:
+    part: list[msgspec.Raw] = []
+    size = 0
+    for row in rows:
+        packed = msgspec.msgpack.encode(row)
+        if part and size + len(packed) > _PART_BYTES:
+            yield msgspec.msgpack.encode(part)
+            part, size = [], 0
+        part.append(msgspec.Raw(packed))
+        size += len(packed)
+    yield msgspec.msgpack.encode(part)

@@ -30,6 +30,8 @@ from streams.sketch.columns import sketch_columns, sketch_matrix
 
 _FIELDS = ("network", "tls_ja4", "client", "payment")
 _TEMPLATES = len(TEMPLATE_KINDS)
+_NAMES_BYTES = 500
+"""What the names and types of the columns take, once a part."""
 _NEVER_LIKE = Likeness({}, intercept=-9.0)
 
 
@@ -210,7 +212,7 @@ def test_facets_of_the_tests_do_not_collide() -> None:
 
 
 def test_many_rows_go_in_parts_of_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(facet_rows, "_ROWS_PER_PART", 7)
+    monkeypatch.setattr(facet_rows, "_PART_BYTES", 1500)
     outputs = run(make, records(_LONG)).outputs
     batches = [
         decode_batch("FacetSums", output.value)
@@ -221,6 +223,7 @@ def test_many_rows_go_in_parts_of_one_batch(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(parts) > 5
     assert parts == [(at, at == len(parts) - 1) for at in range(len(parts))]
     assert len({output.event_id for output in outputs}) == len(outputs)
+    assert all(len(batch.payload) < 1500 + _NAMES_BYTES for batch in batches)
     rows = told(_LONG, ())
     assert [row for row in rows if not row[2]] == expected_sums(_LONG)
     assert len([row for row in rows if row[2]]) == len(expected_members(_LONG))
