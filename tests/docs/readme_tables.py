@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from cogapp import Cog
-from cyclopts import App
 
 from streams.cli import VERBS, app
 from streams.config import settings
 from streams.contracts import load_topics
-from streams.contracts.schemas import fingerprint, schema, schema_names
+from streams.contracts.schemas import fingerprint, schema
 from streams.contracts.topics import Topic
 from streams.policy.ladder import LADDER
 from streams.scenarios.scenario import load, shipped
@@ -25,9 +24,7 @@ from streams.scenarios.scenario import load, shipped
 __all__ = [
     "commands",
     "ladder",
-    "leaf_commands",
     "main",
-    "records",
     "rooms",
     "scenarios",
     "settings_table",
@@ -50,32 +47,23 @@ def main(*arguments: str) -> int:
 
 def commands() -> str:
     """Each verb, and each subcommand of one, with the first line of its help."""
-    rows = [
-        (f"`{' '.join(words)}`", _first_line(command.help))
-        for words, command in leaf_commands()
-    ]
-    return _table(("`distillwatch` …", "what it does"), rows)
-
-
-def leaf_commands() -> Iterator[tuple[tuple[str, ...], App]]:
-    """Walk over the commands that do something, in the order of the help."""
+    rows = []
     for verb in VERBS:
         loaded = app[verb]
         own = [name for name in loaded if not name.startswith("-")]
-        if own:
-            yield from (((verb, name), loaded[name]) for name in own)
-        else:
-            yield (verb,), loaded
+        lines = [f"`{name}`: {_first_line(loaded[name].help)}" for name in own]
+        rows.append((f"`{verb}`", " ".join(lines) or _first_line(loaded.help)))
+    return _table(("`distillwatch` …", "what it does"), rows)
 
 
 def topics() -> str:
-    """Each topic of topics.toml."""
-    heads = ("topic", "key", "value", "partitions", "kept", "compatibility")
+    """Each topic of topics.toml, with the ten bytes before the datum of its records."""
+    heads = ("topic", "key", "value", "its first ten bytes", "partitions", "kept")
     rows = [
         (
             f"`{topic.name}`",
             topic.key.removesuffix(", UTF-8, murmur2"),
-            f"`{topic.value}`" if topic.value else "the original bytes",
+            *_value(topic.value),
             str(topic.partitions),
             _kept(topic),
             topic.compatibility,
@@ -83,27 +71,20 @@ def topics() -> str:
         )
         for topic in load_topics().values()
     ]
-    return _table((*heads, "writers → readers"), rows)
+    return _table((*heads, "compatibility", "writers → readers"), rows)
+
+
+def _value(name: str | None) -> tuple[str, str]:
+    if name is None:
+        return "the original bytes", ""
+    header = f"`{_SINGLE_OBJECT} {fingerprint(schema(name)).hex(' ')}`"
+    return f"[{name}](schemas/{name}.avsc)", header
 
 
 def _kept(topic: Topic) -> str:
     if topic.retention_ms is None:
         return "compacted"
     return f"{topic.retention_ms // _MILLISECONDS_PER_DAY} d"
-
-
-def records() -> str:
-    """Each record with its schema file and the ten bytes before its datum."""
-    rows = [
-        (
-            f"`{name}`",
-            f"[schemas/{name}.avsc](schemas/{name}.avsc)",
-            f"`{_SINGLE_OBJECT} {fingerprint(schema(name)).hex(' ')}`",
-            _first_sentence(schema(name)["doc"]),
-        )
-        for name in schema_names()
-    ]
-    return _table(("record", "schema", "first ten bytes", "what it is"), rows)
 
 
 def ladder() -> str:
@@ -155,7 +136,7 @@ def rooms() -> str:
     for layer in layers:
         names = [name.strip(" ()").removeprefix("streams.") for name in layer]
         lines += [f"{name:<11}{_purpose(name)}" for name in names if _exists(name)]
-    return "\n".join(["", "```text", *lines, "```", "", ""])
+    return "\n".join(["```text", *lines, "```", ""])
 
 
 def _layers() -> list[list[str]]:
@@ -184,14 +165,10 @@ def _first_line(text: str) -> str:
     return text.strip().splitlines()[0]
 
 
-def _first_sentence(text: str) -> str:
-    return text.split(". ", maxsplit=1)[0].rstrip(".") + "."
-
-
 def _table(heads: tuple[str, ...], rows: Iterable[Iterable[str]]) -> str:
     lines = [_row(heads), _row("---" for _ in heads), *map(_row, rows)]
-    # Between blank lines, so that Markdown sees where it ends.
-    return "\n".join(["", *lines, "", ""])
+    # A blank line, so that Markdown sees where it ends.
+    return "\n".join([*lines, "", ""])
 
 
 def _row(cells: Iterable[str]) -> str:
