@@ -25,6 +25,9 @@ _LONGEST_BACKOFF = 30.0  # s
 _HEALTHY_AFTER = 60.0  # s up, and earlier failures are forgotten
 _POLL = 0.2  # s; how soon a signal is seen
 _KILL_AFTER = 20.0  # s; workers give up by themselves after 15
+# A worker that is told to stop before it listens for the signal dies of it, and has
+# done nothing yet.
+_CLEAN_ENDS = (0, -signal.SIGTERM)
 
 
 def backoff(failures: int) -> float:
@@ -122,7 +125,7 @@ class Supervisor:
                 _log.error("%s does not stop; killing it", process.name)
                 process.kill()
                 process.join()
-        return 0 if all(process.exitcode == 0 for process in processes) else 1
+        return 0 if all(p.exitcode in _CLEAN_ENDS for p in processes) else 1
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

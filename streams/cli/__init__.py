@@ -24,6 +24,7 @@ VERBS: dict[str, str] = {
     "tail": "streams.cli.tail:app",
     "reference": "streams.cli.reference:app",
     "settings": "streams.cli.settings:app",
+    "demo": "streams.cli.demo:app",
 }
 """Verb to the import string of its cyclopts app, in the order of ``--help``."""
 
