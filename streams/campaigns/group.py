@@ -34,6 +34,9 @@ campaign use a popular app, or end with a common sentence, which joins nobody.""
 MIN_ABSORBED: Final = 0.8
 """Share of a group's accounts that a found campaign must have to take it in."""
 
+MIN_SIBLING: Final = 0.3
+"""Share of the smaller of two found campaigns' accounts that makes them one."""
+
 MIN_PURITY: Final = 0.5
 """Share of a facet's accounts that must bear evidence before it joins groups."""
 
@@ -116,6 +119,9 @@ class Groups:
         small, large = sorted((one, other), key=lambda group: len(group.uses))
         if shared < MIN_SHARED_ACCOUNTS:
             return False
+        if small.number in campaigns and large.number in campaigns:
+            # Both were found already: this is about identity, not about evidence.
+            return shared >= MIN_SIBLING * len(small.uses)
         if large.number in campaigns:
             # A campaign takes in what is wholly its own, however small.
             return shared >= MIN_ABSORBED * len(small.uses)

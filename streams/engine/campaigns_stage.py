@@ -222,6 +222,10 @@ class CampaignsStage:
                 level=level,
             )
             self.state.campaigns[group.number] = campaign
+            for facet in group.facets:
+                # Look again, at its next use, whether it is one with another campaign.
+                self.graph.facets[facet].next_check = 0
+            self.state.touch_facets(group.facets)
         else:
             campaign.confirmations += 1
         campaign.e_value = assessment.e_value

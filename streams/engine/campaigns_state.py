@@ -47,6 +47,10 @@ class CampaignsState:
         self._facets.add(facet)
         self._accounts.add(account)
 
+    def touch_facets(self, facets: Iterable[int]) -> None:
+        """Mark facets as changed."""
+        self._facets.update(facets)
+
     def touch_group(self, number: int) -> None:
         """Mark a group, and its campaign if it is one, as changed."""
         self._groups.add(number)

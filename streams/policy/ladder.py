@@ -39,19 +39,17 @@ LADDER: Final[tuple[Step, ...]] = (
     Step("observe", uses=2, e_value=20, confirmations=1, minutes=_DAY),
     Step(
         "throttle",
-        uses=4,
+        uses=3,
         e_value=100,
         confirmations=1,
         minutes=_DAY,
         parameters={"requests_per_minute": "6"},
     ),
-    Step("challenge", uses=8, e_value=300, confirmations=2, minutes=3 * _DAY),
-    Step(
-        "summarise_reasoning", uses=12, e_value=300, confirmations=2, minutes=7 * _DAY
-    ),
+    Step("challenge", uses=5, e_value=300, confirmations=2, minutes=3 * _DAY),
+    Step("summarise_reasoning", uses=8, e_value=300, confirmations=2, minutes=7 * _DAY),
     Step(
         "suspend",
-        uses=25,
+        uses=20,
         e_value=1000,
         confirmations=3,
         minutes=30 * _DAY,
