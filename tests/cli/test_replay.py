@@ -81,7 +81,8 @@ def test_it_writes_what_the_engine_publishes(events: Path, tmp_path: Path) -> No
         name = output.type.rpartition(".")[2]
         published[name].append(decode(name, output.value))
     assert published == {"Action": actions, "Alert": alerts}
-    assert {action["mode"] for action in actions} <= {"enforce"}
+    assert alerts[0]["kind"] == "campaign_found"
+    assert {action["mode"] for action in actions} == {"enforce"}
 
 
 def test_refused_events_are_counted_and_the_first_is_told(tmp_path: Path) -> None:
