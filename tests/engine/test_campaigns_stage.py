@@ -42,7 +42,7 @@ def links(stream: Sequence[Burst], plan: Sequence[Step] = ()) -> list[list[Outpu
         run(
             lambda source=source: FacetsStage(source, request_partitions=1),  # type: ignore[misc] # a default binds the loop's value
             as_log(sums, source),
-            plan,
+            _FINELY if plan else (),
         ).outputs
         for source in range(_SOURCES)
     ]
@@ -72,14 +72,21 @@ def check_same(one: Run, other: Run) -> None:
     assert snapshot(one.stage) == snapshot(other.stage)
 
 
-# Two campaigns that have nothing in common, until everybody uses everything.
+# Two campaigns that have nothing in common, until everybody uses everything. The second
+# begins later, and is taken in at a minute in which nobody uses its template.
 _MERGING = [
-    *(Burst(n, 5 * (n == 0), n // 6, 3, "plain") for n in list(range(12)) * 6),
+    *(Burst(n, 5 * (n % 6 == 0), n // 6, 3, "plain") for n in list(range(12)) * 6),
     *(Burst(n, 9 * (n == 0), r % 3, 3, "plain") for r in range(9) for n in range(12)),
 ]
 _LONG = [*campaign(8, 24), *campaign(8, 3, gap=1500), *campaign(9, 9, gap=700)]
 _FLUSHES = [Step("take", 14), Step("flush", 0)] * 36
-_CRASHES = [Step("take", 2), Step("flush", 0), Step("take", 1), Step("crash", 5)] * 20
+
+_FINELY = [Step("take", 1), Step("advance", 0)] * 60
+_CRASHES = [
+    Step(*step)
+    for way in range(40)
+    for step in (("take", 4), ("flush", 0), ("take", 1), ("crash", way % 3))
+]
 _CHOICES = st.lists(st.integers(0, _SOURCES - 1), max_size=12)
 
 

@@ -64,6 +64,11 @@ _LONG = campaign(6, 9)
 _TWO = st.tuples(bursts(most=20), bursts(most=20))
 _CHOICES = st.lists(st.integers(0, _SOURCES - 1), max_size=12)
 _FLUSHES = [Step("take", 9), Step("flush", 0)] * 12
+_CRASHES = [
+    Step(*step)
+    for way in range(9)
+    for step in (("take", 4), ("flush", 0), ("take", 1), ("crash", way % 3))
+]
 
 
 @given(_TWO, st.tuples(steps(crashes=True), steps(crashes=False)), _CHOICES)
@@ -83,7 +88,7 @@ def test_the_cut_and_the_order_of_sources_do_not_matter(
 
 
 @given(_TWO, steps(crashes=False), _CHOICES, steps(crashes=True))
-@example((_LONG, _LONG), _FLUSHES, [0, 1] * 8, [Step("take", 3), Step("crash", 2)] * 9)
+@example((_LONG, _LONG), _FLUSHES, [0, 1] * 8, _CRASHES)
 @settings(max_examples=80)
 def test_restarts_do_not_matter(
     streams: tuple[list[Burst], list[Burst]],
