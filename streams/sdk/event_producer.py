@@ -75,11 +75,13 @@ class EventProducer:
         *,
         topic: str,
         source: str,
+        event_type: str = EVENT_TYPE,
         on_settled: Callable[[KafkaError | None, Message], None],
         on_error: Callable[[KafkaError], object],
     ) -> None:
         self._topic = topic
         self._source = source
+        self._event_type = event_type
         self._on_settled = on_settled
         try:
             self._producer = Producer({**settings, "error_cb": on_error})
@@ -102,7 +104,7 @@ class EventProducer:
                 key,
                 on_delivery=self._on_settled,
                 timestamp=timestamp,
-                headers=[*headers(event_id, EVENT_TYPE, self._source, timestamp)],
+                headers=[*headers(event_id, self._event_type, self._source, timestamp)],
             )
         except BufferError:
             return False
