@@ -9,16 +9,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline_stages import load_stages, make_pipeline
-
 from streams.agents.changelog_topics import ensure_changelogs
+from streams.agents.placed_stage import place_stages
 from streams.agents.supervisor import Supervisor
 from streams.bus.pipeline_position import LAST_STAGE_TOPIC, PipelinePosition
 from streams.bus.records_consumer import ReceivedRecord, RecordsConsumer
 from streams.bus.retention import keep_old_records
 from streams.config import Config
 from streams.contracts import decode_chunk, iter_datums
-from streams.engine.replay import replay
+from streams.engine.replay import Pipeline, replay
 from streams.scenarios.scenario import load
 from streams.scenarios.simulate import simulate
 from streams.sdk import RequestReporter
@@ -46,7 +45,7 @@ class PipelineBench:
             idle_timeout=4.0,
         )
         keep_old_records(bootstrap)
-        ensure_changelogs(self.config, load_stages(self.config))
+        ensure_changelogs(self.config, place_stages(self.config))
         simulate(load(str(_SCENARIO)), folder)
         self.events = folder / "events.avro"
         self.count = count_events(self.events)
@@ -73,7 +72,7 @@ class PipelineBench:
 
     @contextmanager
     def workers(self, count: int) -> Iterator[Supervisor]:
-        supervisor = Supervisor(self.config, count, load_stages)
+        supervisor = Supervisor(self.config, count, place_stages)
         codes: list[int] = []
         thread = threading.Thread(target=lambda: codes.append(supervisor.run()))
         thread.start()
@@ -87,10 +86,8 @@ class PipelineBench:
     def wait_until_published(self) -> None:
         """Wait until all minutes are closed that a replay closes at its end."""
         app_id, servers = self.config.app_id, self.config.bootstrap
-        last = decode_chunk("RequestEvent", [*iter_datums(self.events)]).frame[
-            "occurred_at"
-        ]
-        minute = max(last.to_list()) // 60_000 - 1
+        frame = decode_chunk("RequestEvent", [*iter_datums(self.events)]).frame
+        minute = max(frame["occurred_at"].to_list()) // 60_000 - 1
         deadline = time.monotonic() + _DEADLINE
         with (
             PipelinePosition(servers, app_id) as position,
@@ -121,7 +118,7 @@ class PipelineBench:
 
     def replayed(self) -> Published:
         """Run the events of the file through the same stages in memory."""
-        outputs = replay(iter_datums(self.events), make_pipeline(self.config))
+        outputs = replay(iter_datums(self.events), Pipeline(self.config))
         return _by_key((o.topic, o.key or b"", o.value or b"") for o in outputs)
 
 

@@ -37,7 +37,7 @@ def test_a_worker_killed_in_mid_stream_changes_nothing(
     topics: str, tmp_path: Path
 ) -> None:
     bench = PipelineBench(topics, tmp_path)
-    victims = []
+    victims: list[int] = []
     with bench.workers(2) as supervisor:
 
         def kill(sent: int) -> None:
