@@ -113,9 +113,6 @@ class Config:
     app_id: str = _setting(
         "distillwatch", "Consumer group and prefix of the changelog topics."
     )
-    state_dir: str = _setting(
-        "", "Folder for what a worker keeps on disk; empty: the user's cache folder."
-    )
     mode: str = _setting(
         "shadow",
         "shadow: actions are published but not to be enforced; enforce: they are.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from cyclopts import App
@@ -44,7 +45,10 @@ def main() -> None:
             app[verb]  # cyclopts lists a verb that is not loaded without its help
     try:
         app()
-    except DistillwatchError as error:
+    except BrokenPipeError:
+        # The reader of a pipe has seen enough; Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (DistillwatchError, OSError) as error:
         # A message may hold topic[partition]@offset: brackets are not markup.
         Console(stderr=True).print(
             f"[red]{type(error).__name__}[/]: {escape(str(error))}",

@@ -119,7 +119,6 @@ class _Demo:
 
     def run(self, name: str, corpus: Path | None, seed: int | None) -> list[str]:
         """Take all steps, print the results, return what failed."""
-        from streams.bus.retention import keep_old_records
         from streams.bus.topics import apply_topics
         from streams.cli.demo_processes import demo_broker, running_workers
         from streams.cli.demo_report import report, shortcomings
@@ -132,7 +131,6 @@ class _Demo:
                 broker = demo_broker(self._port, home, progress, keep=self._keep)
                 servers = stack.enter_context(broker)
                 apply_topics(servers)
-                keep_old_records(servers)
             with self._step(f"starting {self._workers} workers"):
                 workers = stack.enter_context(
                     running_workers(servers, self._workers, log)

@@ -54,8 +54,10 @@ class EventIntake:
         rejected = [Rejected(int(offsets[at]), error) for at, error in refused]
         offset = offsets[kept]
         occurred = frame["occurred_at"].to_numpy()
-        ahead = occurred - np.asarray(chunk.timestamps, np.int64)[kept]
-        wild = ahead > self.max_future_ms
+        sent = np.asarray(chunk.timestamps, np.int64)[kept]
+        ahead = occurred - sent
+        # Kafka gives -1 where a record has no timestamp: then nothing is known.
+        wild = (ahead > self.max_future_ms) & (sent >= 0)
         if wild.any():
             for at in np.flatnonzero(wild).tolist():
                 hours = int(ahead[at]) / 3_600_000

@@ -72,8 +72,8 @@ def climb(
 ) -> Step | None:
     """Move a standing action on by at most one rung; give the step to publish.
 
-    Returns None when nothing changes. A step that still holds is published again,
-    with a later expiry, once more than half of its time is over.
+    Returns None when nothing changes. A step that the evidence still carries is
+    published again, with a later expiry, once more than half of its time is over.
 
     >>> standing = Standing()
     >>> climb(standing, minute=0, uses=30, e_value=5000.0, confirmations=3).rung
@@ -81,22 +81,25 @@ def climb(
     >>> climb(standing, minute=1, uses=30, e_value=5000.0, confirmations=3).rung
     'throttle'
     """
+
+    def carried(step: Step) -> bool:
+        return (
+            uses >= step.uses
+            and e_value >= step.e_value
+            and confirmations >= step.confirmations
+        )
+
     expired = standing.step >= 0 and minute >= standing.expires
     step = -1 if expired else standing.step
     if step + 1 < len(LADDER):
-        above = LADDER[step + 1]
-        if (
-            uses >= above.uses
-            and e_value >= above.e_value
-            and confirmations >= above.confirmations
-        ):
-            step += 1
-    unchanged = step == standing.step and not expired
+        step += carried(LADDER[step + 1])
     if step < 0:
         return None
     current = LADDER[step]
-    if unchanged and 2 * (standing.expires - minute) > current.minutes:
-        return None
+    if step == standing.step and not expired:
+        holds = carried(current)
+        if not holds or 2 * (standing.expires - minute) > current.minutes:
+            return None
     standing.step = step
     standing.sequence += 1
     standing.expires = minute + current.minutes

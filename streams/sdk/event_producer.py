@@ -94,8 +94,11 @@ class EventProducer:
     ) -> bool:
         """Hand an event to librdkafka; False when its queue is full.
 
-        ``timestamp`` is in milliseconds since the epoch. Raises `KafkaException` when
-        librdkafka refuses it for another reason, for example its size.
+        ``timestamp`` is the event's own time, milliseconds since the epoch; it travels
+        as ``ce_time``. The record's timestamp is the time of sending, so that Kafka's
+        retention counts from there, and one gateway's fast clock cannot make the broker
+        refuse a batch. Raises `KafkaException` when librdkafka refuses the event for
+        another reason, for example its size.
         """
         try:
             self._producer.produce(
@@ -103,7 +106,6 @@ class EventProducer:
                 value,
                 key,
                 on_delivery=self._on_settled,
-                timestamp=timestamp,
                 headers=[*headers(event_id, self._event_type, self._source, timestamp)],
             )
         except BufferError:

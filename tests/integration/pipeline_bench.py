@@ -14,7 +14,6 @@ from streams.agents.placed_stage import place_stages
 from streams.agents.supervisor import Supervisor
 from streams.bus.pipeline_position import LAST_STAGE_TOPIC, PipelinePosition
 from streams.bus.records_consumer import ReceivedRecord, RecordsConsumer
-from streams.bus.retention import keep_old_records
 from streams.config import Config
 from streams.contracts import decode_chunk, iter_datums
 from streams.engine.replay import Pipeline, replay
@@ -44,7 +43,6 @@ class PipelineBench:
             session_timeout=6.0,
             idle_timeout=4.0,
         )
-        keep_old_records(bootstrap)
         ensure_changelogs(self.config, place_stages(self.config))
         simulate(load(str(_SCENARIO)), folder)
         self.events = folder / "events.avro"
