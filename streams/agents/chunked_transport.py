@@ -52,6 +52,8 @@ class _ChunkedThread(driver.AIOKafkaConsumerThread):
         self._runs: dict[TP, _Run] = {}
         self._runs_made = 0
         self._runs_of: object = None  # the assignment that the runs belong to
+        self._seeking = False
+        self.first_run = 0  # chunks of lower runs were read before the last seek
 
     async def _fetch_records(
         self,
@@ -71,6 +73,7 @@ class _ChunkedThread(driver.AIOKafkaConsumerThread):
                     raise ConsumerStoppedError
                 if (
                     not wanted
+                    or self._seeking
                     or not self.consumer.flow_active
                     or subscriptions.reassignment_in_progress
                 ):
@@ -127,6 +130,19 @@ class _ChunkedThread(driver.AIOKafkaConsumerThread):
             run.handed = part[-1].offset + 1
             chunks.append(_as_chunk(part, run, start))
         return chunks
+
+    async def begin_seek(self) -> None:
+        """Read nothing until `end_seek`: the positions are about to be set."""
+        await self.call_thread(self._set_seeking, True)
+
+    async def end_seek(self) -> None:
+        """Read again, in new runs."""
+        await self.call_thread(self._set_seeking, False)
+
+    async def _set_seeking(self, seeking: bool) -> None:
+        self._seeking = seeking
+        self._runs.clear()
+        self.first_run = self._runs_made
 
     async def give_back(self, dropped: Mapping[TP, int]) -> None:
         """Read again from these offsets, where nobody has set the position since."""
@@ -195,6 +211,12 @@ class ChunkedConsumer(driver.Consumer):
 
         Faust would take the partition out of the next read, and sleep a whole second
         once all are out.
+        """
+
+    async def verify_all_partitions_active(self) -> None:
+        """Do nothing: `Watchdog` looks for what stands still.
+
+        Faust's own check fails while a partition's position is being looked up.
         """
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:
@@ -273,9 +295,25 @@ class ChunkedConsumer(driver.Consumer):
             self._acknowledged_end.pop(tp, None)
         await super().on_partitions_revoked(revoked)
 
+    @property
+    def first_run(self) -> int:
+        """Chunks of lower runs were read before the last seek and come again."""
+        return self._thread.first_run
+
     async def perform_seek(self) -> None:
-        """Go to the committed offsets, or before them where the state lies behind."""
-        await super().perform_seek()
+        """Go to the committed offsets, or before them where the state lies behind.
+
+        Faust lets the partitions be read a moment before this; what is read then
+        comes again, so it is told apart by its run.
+        """
+        await self._thread.begin_seek()
+        try:
+            await super().perform_seek()
+            await self._seek_back()
+        finally:
+            await self._thread.end_seek()
+
+    async def _seek_back(self) -> None:
         applied: Mapping[TP, int] = cast(Any, self.app).applied_offsets()
         assigned = self.assignment()
         back, unread = {}, []

@@ -56,6 +56,8 @@ class ColumnarStore(Store[bytes, bytes]):
             partition = self.partitions.get(event.message.partition)
             if partition is None or partition.writer or partition.lost:
                 continue
+            if event.message.generation_id != self.app.consumer_generation_id:
+                continue
             try:
                 partition.restore(cast(FetchedChunk, event.value))
             except Exception as error:  # noqa: BLE001 - whatever it is, it is fatal

@@ -1,10 +1,10 @@
 """A chunk as the consumer hands it over, and the check that none went missing.
 
 What lies between the broker's answer and a stage (a thread, two queues, rebalances)
-may drop what it carries. So the consumer numbers the chunks of each *run*: the chunks
-read one after the other since a partition's position was last set. A receiver that
-sees every number of a run, and no run that starts beyond what it expects, has seen
-every record.
+may drop what it carries. So each chunk tells the position it was read from: the end of
+the chunk before it in its *run*, the chunks read one after the other since a
+partition's position was last set, or the beginning of the run. A receiver that takes no
+chunk from beyond what it expects has seen every record.
 """
 
 from __future__ import annotations
@@ -71,21 +71,20 @@ class Continuity:
         return self._run is not None
 
     def jumps(self, fetched: FetchedChunk) -> bool:
-        """Whether a new run starts behind records that nobody has seen."""
-        return fetched.run != self._run and fetched.start > self.expected
+        """Whether there are records before this chunk that nobody has seen."""
+        return fetched.start > self.expected
 
     def follow(self, fetched: FetchedChunk) -> None:
         """Take note of a chunk and drop from it what has been seen before.
 
         Raises `StateError` if chunks before it are missing.
         """
-        due = 0 if fetched.run != self._run else self._index + 1
-        if fetched.index != due or self.jumps(fetched):
+        if self.jumps(fetched):
             raise StateError(
                 f"{self._place}@{self.expected}: records before {fetched.start} were "
                 f"read but never arrived (chunk {fetched.index} of run {fetched.run} "
-                f"came, chunk {due} was due); restart the worker, it will read again "
-                "from the last commit"
+                f"came after chunk {self._index} of run {self._run}); restart the "
+                "worker, it will read again from the last commit"
             )
         self._run, self._index = fetched.run, fetched.index
         fetched.drop_before(self.expected)

@@ -51,6 +51,7 @@ class StageAgents:
                 partition is None
                 or not partition.live
                 or event.message.generation_id != self._app.consumer_generation_id
+                or event.value.run < self._app.consumer.first_run
             ):
                 continue
             try:

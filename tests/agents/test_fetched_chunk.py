@@ -52,7 +52,7 @@ def test_every_record_is_seen_once_however_often_reading_starts_again(
 
 @pytest.mark.parametrize("lost", [0, 1, 2])
 def test_a_chunk_that_never_arrived_is_noticed_at_the_next(lost: int) -> None:
-    chunks = [_chunk(0, i, [10 * i, 10 * i + 1], 10 * i) for i in range(4)]
+    chunks = [_chunk(0, i, [2 * i, 2 * i + 1], 2 * i) for i in range(4)]
     continuity = Continuity("log[3]", 0)
     for chunk in chunks[:lost]:
         continuity.follow(chunk)

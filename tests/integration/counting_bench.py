@@ -7,7 +7,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupState,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, NewTopic
 from counting_stage import CountingStage, load_stages
 
@@ -83,7 +90,7 @@ class Bench:
             supervisor.stop()
             thread.join()
         if load is load_stages:
-            assert codes == [0]
+            assert codes == [0], codes
 
     @contextmanager
     def consumer(self, group: str) -> Iterator[Consumer]:
@@ -191,6 +198,27 @@ class Bench:
         while not condition():
             assert time.monotonic() < deadline, f"{what}: never, {self.committed()}"
             time.sleep(0.2)
+
+    def wait_for_members(self, count: int) -> None:
+        """Wait until so many workers share the partitions, none of them idle."""
+
+        def shared() -> bool:
+            name = self.config.app_id
+            try:
+                group = self.admin.describe_consumer_groups([name])[name].result()
+            except KafkaException:  # nobody has joined yet
+                return False
+            holding = [m for m in group.members if m.assignment.topic_partitions]
+            return (
+                group.state == ConsumerGroupState.STABLE
+                and len(group.members) == len(holding) == count
+            )
+
+        self.wait_until(shared, f"{count} workers share the partitions")
+
+    def wait_for_progress(self, before: dict[int, int]) -> None:
+        """Wait until more is committed than ``before``: somebody reads and flushes."""
+        self.wait_until(lambda: self.committed() != before, "another commit")
 
     def wait_until_committed(self) -> None:
         """Wait until each partition is committed to its very end."""

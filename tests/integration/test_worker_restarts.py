@@ -58,11 +58,15 @@ def test_commits_exactly_to_the_end_of_each_partition(broker: str) -> None:
 def test_killed_workers_lose_nothing_and_double_nothing(broker: str) -> None:
     bench = Bench(broker, "killed")
     with bench.workers(2) as supervisor:
+        bench.wait_for_members(2)
         for round_ in range(4):
-            _feed(bench, range(round_ * 10, round_ * 10 + 10), 1000, pause=0.15)
+            before = bench.committed()
+            _feed(bench, range(round_ * 10, round_ * 10 + 10), 1000, pause=0.05)
+            bench.wait_for_progress(before)
             victim = supervisor.pids[round_ % 2]
-            if victim is not None:
-                os.kill(victim, signal.SIGKILL)
+            assert victim is not None
+            os.kill(victim, signal.SIGKILL)
+            bench.wait_for_members(2)
         _feed(bench, range(40, 60), per_minute=1000, pause=0.1)
         _close(bench, 60)
         _check(bench)
@@ -71,9 +75,14 @@ def test_killed_workers_lose_nothing_and_double_nothing(broker: str) -> None:
 def test_partitions_move_between_workers_in_the_middle(broker: str) -> None:
     bench = Bench(broker, "moving")
     with bench.workers(1):
+        bench.wait_for_members(1)
         _feed(bench, range(10), per_minute=1000, pause=0.1)
         with bench.workers(1):
-            _feed(bench, range(10, 40), per_minute=1000, pause=0.2)
+            bench.wait_for_members(2)
+            before = bench.committed()
+            _feed(bench, range(10, 30), per_minute=1000, pause=0.1)
+            bench.wait_for_progress(before)
+            _feed(bench, range(30, 40), per_minute=1000, pause=0.1)
         _feed(bench, range(40, 50), per_minute=1000, pause=0.1)
         _close(bench, 50)
         _check(bench)
@@ -84,11 +93,17 @@ def test_a_worker_that_slept_through_its_session_writes_nothing_that_counts(
 ) -> None:
     bench = Bench(broker, "asleep")
     with bench.workers(2) as supervisor:
-        _feed(bench, range(10), per_minute=1000, pause=0.3)
+        bench.wait_for_members(2)
+        before = bench.committed()
+        _feed(bench, range(10), per_minute=1000, pause=0.1)
+        bench.wait_for_progress(before)
         sleeper = supervisor.pids[0]
         assert sleeper is not None
         os.kill(sleeper, signal.SIGSTOP)
-        _feed(bench, range(10, 40), per_minute=500, pause=0.35)
+        bench.wait_for_members(1)
+        before = bench.committed()
+        _feed(bench, range(10, 40), per_minute=500, pause=0.1)
+        bench.wait_for_progress(before)
         os.kill(sleeper, signal.SIGCONT)
         _feed(bench, range(40, 50), per_minute=500, pause=0.1)
         _close(bench, 50)
