@@ -23,6 +23,8 @@ VERBS: dict[str, str] = {
     "score": "streams.cli.score:app",
     "produce": "streams.cli.produce:app",
     "tail": "streams.cli.tail:app",
+    "conformance": "streams.cli.conformance:app",
+    "enforcer": "streams.cli.enforcer:app",
     "reference": "streams.cli.reference:app",
     "settings": "streams.cli.settings:app",
     "demo": "streams.cli.demo:app",
