@@ -14,7 +14,9 @@
     │   ├── BrokerUnavailable  nobody answers there  [retriable]
     │   ├── BrokerStartFailed  the development broker did not come up
     │   ├── MissingTool        Java, Maven or another program is absent
-    │   └── TopicMismatch      a topic differs from topics.toml
+    │   ├── TopicMismatch      a topic differs from topics.toml
+    │   ├── RegistryUnavailable  the schema registry gives no answer  [retriable]
+    │   └── SchemaMismatch     a registry's subject differs from the shipped schema
     ├── StateError             a state row cannot be read or restored
     ├── ScenarioError          a scenario file is wrong, or names what is not there
     │   ├── ScenarioNotFound   neither a shipped name nor a file
@@ -40,9 +42,11 @@ __all__ = [
     "DistillwatchError",
     "InvalidRecord",
     "MissingTool",
+    "RegistryUnavailable",
     "ReporterClosed",
     "ScenarioError",
     "ScenarioNotFound",
+    "SchemaMismatch",
     "SchemaNotFound",
     "StateError",
     "TopicMismatch",
@@ -114,6 +118,16 @@ class MissingTool(BusError):
 
 class TopicMismatch(BusError):
     """A topic on the broker differs from topics.toml."""
+
+
+class RegistryUnavailable(BusError):
+    """The schema registry gives no answer; what needs it may be good."""
+
+    retriable = True
+
+
+class SchemaMismatch(BusError):
+    """A subject of the schema registry and the shipped schema do not go together."""
 
 
 class StateError(DistillwatchError):

@@ -8,10 +8,18 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from confluent_kafka.admin import AdminClient
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from apicurio import Apicurio
+
+# Helpers for several folders of tests lie beside those that they belong to.
+sys.path.insert(0, str(Path(__file__).parent / "bus"))
 
 settings.register_profile("developer", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
@@ -50,6 +58,16 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield broker.up(progress)
     finally:
         broker.down(wipe=True)
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apicurio]:
+    """Start a real schema registry, in memory, on a free port."""
+    from apicurio import Apicurio
+
+    (port,) = _free_ports(1)
+    with Apicurio(port, tmp_path_factory.mktemp("registry")) as registry:
+        yield registry
 
 
 @pytest.fixture

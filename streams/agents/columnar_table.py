@@ -57,6 +57,7 @@ class ColumnarTable(Table[bytes, bytes]):
             value_type=bytes,
         )
         self.source_topic = source_topic
+        self.retrying = False  # its agent waits for what a stage cannot do without
         self._make = make
 
     @property

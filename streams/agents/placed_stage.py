@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from streams.bus.schema_registry import request_writers
 from streams.config import Config
 from streams.contracts.topics import load_topics
 from streams.engine.stage import Stage
@@ -29,13 +30,14 @@ def place_stages(config: Config) -> list[PlacedStage]:
     [('accounts', 8), ('facets', 4), ('campaigns', 1)]
     """
     topology, topics = Topology.shipped(), load_topics()
+    writers = request_writers(config.registry_url)
 
     def place(spec: StageSpec) -> PlacedStage:
         return PlacedStage(
             spec.name,
             spec.input_topic,
             topics[spec.input_topic].partitions,
-            lambda partition: spec.make(partition, topology, config),
+            lambda partition: spec.make(partition, topology, config, writers),
         )
 
     return [place(spec) for spec in STAGES]

@@ -21,6 +21,7 @@ from streams.agents.columnar_table import ColumnarTable
 from streams.agents.fetched_chunk import FetchedChunk
 from streams.agents.idle_rule import WatermarkHistory
 from streams.agents.owned_partition import Held, OwnedPartition
+from streams.agents.retries import take_with_retries
 from streams.config import Config
 
 __all__ = ["StageAgents"]
@@ -75,7 +76,9 @@ class StageAgents:
         partition.last_record_at = self._app.loop.time()
         held = Held(last_offset, event, [])
         if fetched.chunk.offsets:
-            rejected = partition.stage.take(fetched.chunk)
+            rejected = await take_with_retries(table, partition, fetched.chunk)
+            if rejected is None:
+                return
             partition.held.append(held)
             partition.unflushed += len(fetched.chunk.offsets)
             if rejected:
@@ -141,7 +144,8 @@ class StageAgents:
         live = [p for table in self._tables for p in table.store.live()]
         self._watermarks.note(now, (p.stage.open_minute for p in live))
         reached = self._watermarks.before(now)
-        if reached is None:
+        # A chunk that its stage has not got yet counts as read, but not as silence.
+        if reached is None or self._tables[0].retrying:
             return
         for partition in self._tables[0].store.live():
             silent = now - partition.last_record_at >= self._config.idle_timeout

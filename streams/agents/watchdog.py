@@ -90,7 +90,9 @@ class Watchdog:
         waiting: dict[OwnedPartition, object] = {
             p: p.read.expected for p in owned if not p.live
         }
-        live = [p for p in owned if p.live]
+        # An agent that tries again is alive, and says in the log what it waits for.
+        retrying = {table.source_topic for table in self._tables if table.retrying}
+        live = [p for p in owned if p.live and p.source.topic not in retrying]
         ends = await self._ends(live)
         waiting |= {
             p: p.taken.expected

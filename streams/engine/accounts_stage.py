@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from streams.contracts import WriterSchemas
 from streams.engine.event_intake import EventIntake
 from streams.engine.facet_rows import FacetRows, facet_sums
 from streams.engine.stage import Chunk, Output, Rejected, Row
@@ -58,12 +59,13 @@ class AccountsStage:
         facet_partitions: int,
         likeness: Likeness,
         max_future_hours: float,
+        writers: WriterSchemas | None = None,
     ) -> None:
         self.partition = partition
         self.accounts = AccountTable()
         self.directory = FacetDirectory()
         self.intake = EventIntake(
-            self.accounts, self.directory, int(max_future_hours * 3_600_000)
+            self.accounts, self.directory, int(max_future_hours * 3_600_000), writers
         )
         self._likeness = likeness
         self._facet_partitions = facet_partitions

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from streams.contracts import decode_chunk
+from streams.contracts import WriterSchemas, decode_chunk
 from streams.engine.stage import Chunk, Rejected
 from streams.errors import InvalidRecord
 from streams.features.account_row import MODEL_SLOTS
@@ -22,6 +22,7 @@ from streams.features.account_table import AccountTable
 from streams.features.event_columns import EventColumns
 from streams.features.facet_directory import FacetDirectory
 from streams.sketch.columns import sketch_columns, sketch_matrix
+from streams.sketch.layout import SKETCH_BYTES
 
 __all__ = ["EventIntake", "stable_hash"]
 
@@ -38,18 +39,31 @@ class EventIntake:
     """Decoder of one partition: knows its accounts, facets and models by number."""
 
     def __init__(
-        self, accounts: AccountTable, directory: FacetDirectory, max_future_ms: int
+        self,
+        accounts: AccountTable,
+        directory: FacetDirectory,
+        max_future_ms: int,
+        writers: WriterSchemas | None = None,
     ) -> None:
         self.accounts = accounts
         self.directory = directory
         self.max_future_ms = max_future_ms
+        self._writers = writers
         self.models: list[str] = []
         self.model_bucket = np.zeros(0, np.int64)
         self._model_numbers: dict[str, int] = {}
 
     def decode(self, chunk: Chunk) -> tuple[EventColumns | None, list[Rejected]]:
-        """Decode a chunk; `EventColumns.minute` is still each event's own minute."""
-        frame, kept, refused = decode_chunk("RequestEvent", chunk.values)
+        """Decode a chunk; `EventColumns.minute` is still each event's own minute.
+
+        A retriable error of the resolver in ``writers`` changes nothing here.
+        """
+        frame, kept, refused = decode_chunk(
+            "RequestEvent",
+            chunk.values,
+            writers=self._writers,
+            sketch_bytes=SKETCH_BYTES,
+        )
         offsets = np.asarray(chunk.offsets, np.int64)
         rejected = [Rejected(int(offsets[at]), error) for at, error in refused]
         offset = offsets[kept]

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Final
 
 from streams.config import Config
-from streams.contracts import decode_chunk
+from streams.contracts import WriterSchemas, decode_chunk
 from streams.engine.murmur2 import partition_of
 from streams.engine.stage import Chunk, Output, Rejected, Stage
 from streams.engine.stages import STAGES, Topology
@@ -26,18 +26,22 @@ class Pipeline:
     """All partitions of all stages, wired to each other in memory."""
 
     def __init__(
-        self, config: Config | None = None, topology: Topology | None = None
+        self,
+        config: Config | None = None,
+        topology: Topology | None = None,
+        writers: WriterSchemas | None = None,
     ) -> None:
         config = config or Config()
         self.topology = topology or Topology.shipped()
         self.stages: dict[str, list[Stage]] = {
             spec.input_topic: [
-                spec.make(partition, self.topology, config)
+                spec.make(partition, self.topology, config, writers)
                 for partition in range(count)
             ]
             for spec, count in zip(STAGES, self.topology, strict=True)
         }
         self.rejected: list[Rejected] = []
+        self._writers = writers
         self._ends = {topic: [0] * len(stages) for topic, stages in self.stages.items()}
 
     def feed(self, values: list[bytes], timestamps: list[int] | None = None) -> None:
@@ -45,7 +49,7 @@ class Pipeline:
 
         Without timestamps every record is as old as its event.
         """
-        decoded = decode_chunk("RequestEvent", values)
+        decoded = decode_chunk("RequestEvent", values, writers=self._writers)
         partitions = self.topology.request_partitions
         keys = decoded.frame["account_id"].to_list()
         home = dict(

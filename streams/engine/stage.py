@@ -75,7 +75,10 @@ class Stage(Protocol):
         """The latest event-time minute seen, still open; None before any record."""
 
     def take(self, chunk: Chunk) -> list[Rejected]:
-        """Decode and buffer a chunk; return the records that were refused."""
+        """Decode and buffer a chunk; return the records that were refused.
+
+        After a retriable error nothing is changed: the same chunk may be given again.
+        """
 
     def close_idle(self, minute: int) -> None:
         """Close every minute up to and including ``minute`` on this idle partition."""

@@ -8,6 +8,7 @@ from typing import NamedTuple, Self
 from streams.config import Config
 from streams.contracts.records import Mode
 from streams.contracts.topics import load_topics
+from streams.contracts.writers import WriterSchemas
 from streams.engine.accounts_stage import AccountsStage
 from streams.engine.campaigns_stage import CampaignsStage
 from streams.engine.facets_stage import FacetsStage
@@ -35,28 +36,36 @@ class Topology(NamedTuple):
 class StageSpec(NamedTuple):
     """A stage by name, the topic it reads, and its maker.
 
-    The maker takes a partition of the topic, the topology and the settings.
+    The maker takes a partition of the topic, the topology, the settings and the writers
+    of request events (None: those that ship with the package).
     """
 
     name: str
     input_topic: str
-    make: Callable[[int, Topology, Config], Stage]
+    make: Callable[[int, Topology, Config, WriterSchemas | None], Stage]
 
 
-def _accounts(partition: int, topology: Topology, config: Config) -> Stage:
+def _accounts(
+    partition: int, topology: Topology, config: Config, writers: WriterSchemas | None
+) -> Stage:
     return AccountsStage(
         partition,
         facet_partitions=topology.facet_partitions,
         likeness=load_reference().account.model(),
         max_future_hours=config.max_future,
+        writers=writers,
     )
 
 
-def _facets(partition: int, topology: Topology, _: Config) -> Stage:
+def _facets(
+    partition: int, topology: Topology, _: Config, _writers: WriterSchemas | None
+) -> Stage:
     return FacetsStage(partition, request_partitions=topology.request_partitions)
 
 
-def _campaigns(partition: int, topology: Topology, config: Config) -> Stage:
+def _campaigns(
+    partition: int, topology: Topology, config: Config, _: WriterSchemas | None
+) -> Stage:
     mode: Mode = "enforce" if config.mode == "enforce" else "shadow"
     return CampaignsStage(
         partition,
