@@ -8,11 +8,10 @@ import inspect
 import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from streams.contracts.records import Action, Rung
 from streams.errors import ConfigError
-from streams.sdk.action_view import ActionView
 from streams.sdk.decision import NOTHING, RANK, Decision
 from streams.sdk.refusals import (
     Refusal,
@@ -23,9 +22,11 @@ from streams.sdk.refusals import (
 )
 from streams.sdk.throttled_log import ThrottledLog
 from streams.sdk.token_bucket import TokenBuckets
+from streams.sdk.view_stats import ViewState
 
 __all__ = [
     "App",
+    "DecisionSource",
     "EnforcementMiddleware",
     "FailMode",
     "Identity",
@@ -44,6 +45,24 @@ Identity: TypeAlias = tuple[str | None, Mapping[str, str] | None]
 """Account id and facets (kind to id) of a request; None where there is none."""
 FailMode: TypeAlias = Literal["open", "closed"]
 Verifier: TypeAlias = Callable[[Scope, Action], bool | Awaitable[bool]]
+
+
+class DecisionSource(Protocol):
+    """What the middleware asks; an `ActionView` is one."""
+
+    @property
+    def state(self) -> ViewState:
+        """How much is known."""
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since Kafka was heard."""
+
+    def decide(
+        self, account_id: str | None, facets: Mapping[str, str] | None = None
+    ) -> Decision:
+        """Say what to do with a request."""
+
 
 _HEADER_PREFIX: Final = b"distillwatch-"
 _ALTERING: Final = frozenset({"summarise_reasoning", "watermark"})
@@ -132,7 +151,7 @@ class EnforcementMiddleware:
     def __init__(
         self,
         app: App,
-        view: ActionView,
+        view: DecisionSource,
         *,
         identify: Callable[[Scope], Identity],
         settings: MiddlewareSettings | None = None,

@@ -17,7 +17,7 @@ from streams.contracts.records import Action, Outcome
 from streams.errors import ConfigError
 from streams.sdk.decision import NOTHING, RANK, Decision
 
-__all__ = ["Change", "Honour", "Standing", "StandingActions"]
+__all__ = ["MAX_SUBJECTS", "Change", "Honour", "Standing", "StandingActions"]
 
 Honour: TypeAlias = Callable[[Action], str | None]
 """An enforcer's own policy: None to enforce the action, or why it is refused."""

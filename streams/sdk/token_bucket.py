@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -12,6 +11,10 @@ __all__ = ["TokenBuckets"]
 
 _MAX_BUCKETS: Final = 100_000
 """About 25 MB. What is evicted has been idle for longest, and starts full again."""
+
+
+_ROUNDING: Final = 1e-9
+"""Tokens; who waits as told must not find that a trifle is missing."""
 
 
 class TokenBuckets:
@@ -46,12 +49,11 @@ class TokenBuckets:
         tokens, since = self._buckets.pop(key, (capacity, now))
         tokens = min(capacity, tokens + (now - since) * rate)
         wait = 0.0
-        if tokens >= 1:
+        if tokens >= 1 - _ROUNDING:
             tokens -= 1
         else:
             wait = (1 - tokens) / rate
         self._buckets[key] = (tokens, now)
         if len(self._buckets) > self._max:
             self._buckets.popitem(last=False)
-        # Rounding must not promise a token a moment too soon.
-        return wait if not wait else math.ceil(wait * 1000) / 1000
+        return wait
