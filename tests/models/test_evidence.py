@@ -87,7 +87,7 @@ def test_more_reference_units_resolve_more() -> None:
 
 
 _E_VALUES = st.dictionaries(
-    st.sampled_from("abcd"), st.floats(0, 1e6), min_size=1, max_size=4
+    st.sampled_from("abcd"), st.floats(1e-6, 1e6), min_size=1, max_size=4
 )
 _WEIGHTS = st.fixed_dictionaries(dict.fromkeys("abcd", st.floats(0.01, 10)))
 
