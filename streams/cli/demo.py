@@ -82,7 +82,7 @@ def demo(
         if keep:
             _say_how_to_look(console, port, folder)
     for failure in failures:
-        console.print(f"[bold red]failed[/]: {failure}")
+        console.print(f"[bold red]failed[/]: {failure}", soft_wrap=True)
     if failures:
         sys.exit(EXIT_FAILED)
 
@@ -140,7 +140,9 @@ class _Demo:
             with self._step("comparing with the truth"):
                 score = self._score()
             if told := workers.complaints():
-                self._console.print(f"The workers said:\n{told}", markup=False)
+                self._console.print(
+                    f"the workers said:\n{told}", markup=False, soft_wrap=True
+                )
             self._stop(stack)
         self._console.print(report(score, measures, self._workers))
         return shortcomings(score, measures)
@@ -177,7 +179,8 @@ class _Demo:
         self._console.print(
             f"          {made.events:,} events of {made.accounts:,} accounts; "
             f"{made.campaign_exchanges:,} of them by {made.campaign_accounts:,} "
-            "accounts of a campaign"
+            "accounts of a campaign",
+            soft_wrap=True,
         )
 
     def _follow(self, servers: str, workers: Workers) -> Measures:
