@@ -78,7 +78,7 @@ def unavailable(url: str, error: Exception) -> RegistryUnavailable:
     return RegistryUnavailable(
         f"the schema registry at {public_url(url)} does not answer as one "
         f"({type(error).__name__}: {error}); start it, or put the setting registry_url "
-        "right. Until then its events wait"
+        "right"
     )
 
 

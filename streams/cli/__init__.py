@@ -17,6 +17,7 @@ __all__ = ["VERBS", "app", "main"]
 VERBS: dict[str, str] = {
     "broker": "streams.cli.broker:app",
     "topics": "streams.cli.topics:app",
+    "schemas": "streams.cli.schemas:app",
     "run": "streams.cli.run:app",
     "simulate": "streams.cli.simulate:app",
     "replay": "streams.cli.replay:app",

@@ -245,3 +245,26 @@ ACK: dict[str, Any] = {
     field["name"]: 1 if "long" in str(field["type"]) else "x"
     for field in schema("Ack")["fields"]
 } | {"outcome": "applied"}
+
+
+def test_what_confluents_own_serializer_sends_is_understood(
+    registry: Apicurio,
+) -> None:
+    from confluent_kafka.schema_registry.avro import AvroSerializer
+    from confluent_kafka.serialization import MessageField, SerializationContext
+
+    text = json.dumps(schema(NAME))
+    registry.register("llm.requests-value", text)
+    serialize = AvroSerializer(
+        registry.client,
+        text,
+        conf={"auto.register.schemas": False, "subject.name.strategy.type": "TOPIC"},
+    )
+    topic = SerializationContext("llm.requests", MessageField.VALUE)
+    values = [serialize(event(number), topic) for number in range(50)]
+    assert all(value is not None and value[0] == 0 for value in values)
+    frame, _, rejected = decode_chunk(
+        NAME, values, writers=request_writers(registry.url)
+    )
+    assert rejected == []
+    assert frame["event_id"].to_list() == [f"event-{n}" for n in range(50)]
