@@ -11,7 +11,7 @@ BIN = .venv/bin
 ARGS =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools jars demo test lint docs broker-up broker-down
+.PHONY: help setup tools jars demo test bench lint docs broker-up broker-down
 
 help:  ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' \
@@ -51,6 +51,9 @@ demo: setup  ## Show a whole campaign found on a real broker
 
 test: setup jars  ## Run the tests; ARGS="tests/bus -x" narrows them
 	@$(BIN)/pytest $(ARGS)
+
+bench: setup  ## Measure what the engine costs, as ratios within one run
+	$(BIN)/distillwatch benchmark throughput
 
 lint: setup  ## Check style, types and import order
 	$(BIN)/ruff check

@@ -27,6 +27,7 @@ VERBS: dict[str, str] = {
     "conformance": "streams.cli.conformance:app",
     "enforcer": "streams.cli.enforcer:app",
     "reference": "streams.cli.reference:app",
+    "benchmark": "streams.cli.benchmark:app",
     "settings": "streams.cli.settings:app",
     "demo": "streams.cli.demo:app",
 }

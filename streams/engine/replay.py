@@ -41,6 +41,8 @@ class Pipeline:
             for spec, count in zip(STAGES, self.topology, strict=True)
         }
         self.rejected: list[Rejected] = []
+        self.internal_records = 0
+        self.internal_bytes = 0
         self._writers = writers
         self._ends = {topic: [0] * len(stages) for topic, stages in self.stages.items()}
 
@@ -91,6 +93,8 @@ class Pipeline:
             for stage in stages:
                 for output in stage.advance():
                     if output.topic in self.stages and output.value is not None:
+                        self.internal_records += 1
+                        self.internal_bytes += len(output.value)
                         partition = output.partition or 0
                         values, times = [output.value], [output.timestamp]
                         self._append(output.topic, partition, values, times)
