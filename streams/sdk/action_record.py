@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from typing import NamedTuple
+
+import msgspec
 
 from streams.bus.records_consumer import ReceivedRecord
 from streams.contracts.codec import decode
@@ -13,6 +16,7 @@ from streams.errors import InvalidRecord
 
 __all__ = ["SubjectNews", "read_action_record"]
 
+_CACHED = 1024  # combinations of reasons and parameters; the ladder has a few dozen
 _SHARED = ("campaign_id", "scenario_version", "model_version")
 
 
@@ -31,7 +35,8 @@ def read_action_record(
 ) -> SubjectNews:
     """Decode a record; without ``keep_evidence`` its evidence has no features.
 
-    Raises the dead-letter errors of `contracts`, without the record's place.
+    Actions share equal parameters, so they must not be changed. Raises the dead-letter
+    errors of `contracts`, without the record's place.
     """
     if record.key is None:
         raise InvalidRecord("Action: it has no key; the key is the subject")
@@ -46,8 +51,23 @@ def read_action_record(
         raise InvalidRecord("Action.subject is not the record's key")
     if not keep_evidence:
         fields["evidence"]["features"] = []
-    # Hundreds of thousands of actions share these strings.
+    # Hundreds of thousands of actions have these strings in common.
     for name in _SHARED:
         fields[name] = sys.intern(fields[name])
-    fields["reason_codes"] = [sys.intern(code) for code in fields["reason_codes"]]
-    return SubjectNews(subject, from_dict(Action, fields))
+    action = from_dict(Action, fields)
+    shared = _shared(action.reason_codes, tuple(action.parameters.items()))
+    reason_codes, parameters = shared
+    return SubjectNews(
+        subject,
+        msgspec.structs.replace(
+            action, reason_codes=reason_codes, parameters=parameters
+        ),
+    )
+
+
+@lru_cache(_CACHED)
+def _shared(
+    reason_codes: tuple[str, ...], parameters: tuple[tuple[str, str], ...]
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Give the same objects for the same content: many actions differ in no other."""
+    return reason_codes, dict(parameters)

@@ -60,7 +60,7 @@ class ActionView:
 
     ``honour`` is the enforcer's own policy: it returns None, or why an action is
     refused here. ``acknowledger`` is told what was applied, refused, expired and
-    released. At most ``max_subjects`` are held, about 1 kB each; what finds no room is
+    released. At most ``max_subjects`` are held, 1.2 kB each; what finds no room is
     counted and refused. The features of the evidence are left out, since no enforcer
     needs them, unless ``keep_evidence``. ``clock`` gives seconds since the epoch.
 

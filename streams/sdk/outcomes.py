@@ -68,7 +68,8 @@ class Outcomes:
                 self._owed.append(Change(outcome, action))
         for each in standing:
             known = self._known.get(each.action.subject)
-            if each.withheld is not None or known is None or known != each.action:
+            same = known is not None and _identity(known) == _identity(each.action)
+            if each.withheld is not None or not same:
                 self._owed += each.change()
         self._known = {}
 
@@ -96,3 +97,7 @@ class Outcomes:
             )
         except ReporterClosed:
             self._log.tell("ack", "the acknowledger was closed before the view")
+
+
+def _identity(action: Action) -> tuple[str, int]:
+    return action.action_id, action.sequence

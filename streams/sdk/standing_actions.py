@@ -23,7 +23,7 @@ Honour: TypeAlias = Callable[[Action], str | None]
 """An enforcer's own policy: None to enforce the action, or why it is refused."""
 
 MAX_SUBJECTS: Final = 1_000_000
-"""Subjects held by default, about 1 GB."""
+"""Subjects held by default, about 1.2 GB."""
 
 _MAX_SETTLED: Final = 100_000
 """Subjects without an action whose last sequence is remembered, about 20 MB."""

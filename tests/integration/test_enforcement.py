@@ -13,12 +13,14 @@ from action_samples import action, publish
 
 from streams.bus.broker import DevBroker
 from streams.bus.cloudevents import parse
+from streams.bus.kafka_settings import admin_client
 from streams.bus.records_consumer import ReceivedRecord, RecordsConsumer
 from streams.bus.topics import apply_topics
 from streams.contracts import Ack, Action, decode_record, encode_record
 from streams.engine.murmur2 import partition_of
-from streams.sdk.acknowledger import Acknowledger
+from streams.sdk.acknowledger import Acknowledger, ack_latency
 from streams.sdk.action_view import ActionView
+from streams.sdk.view_snapshot import read_snapshot, write_snapshot
 
 WAIT = 20.0  # s
 
@@ -132,6 +134,60 @@ def test_complaint_10_what_cannot_be_read_is_counted_and_does_not_stop_the_view(
     assert "secret-text" not in caplog.text
 
 
+def test_complaint_3_a_lift_reaches_the_enforcer_that_was_away_for_long(
+    topics: str, tmp_path: Path
+) -> None:
+    """The tombstone itself was compacted away meanwhile."""
+    ghost, kept = lasting("account:ghost"), lasting("account:kept")
+    snapshot = tmp_path / "actions"
+    write_snapshot(snapshot, "llm.actions", ghost.issued_at, {}, [ghost, kept])
+    publish(topics, kept)
+    with (
+        Acknowledger(topics, enforcer="gateway-1") as acknowledger,
+        ActionView(topics, acknowledger=acknowledger, snapshot_path=snapshot) as view,
+    ):
+        assert view.wait_ready(WAIT)
+        assert view.decide("ghost").rung is None
+        assert view.decide("kept").rung == "suspend"
+        until(lambda: acknowledger.stats.delivered, "not acknowledged")
+    assert outcomes(topics) == {ghost.action_id: ["released"]}
+    again = read_snapshot(snapshot, "llm.actions")
+    assert again is not None
+    assert [each.subject for each in again.actions] == ["account:kept"]
+
+
+def test_complaint_5_the_delay_from_decision_to_enforcement_is_measured(
+    topics: str,
+) -> None:
+    with (
+        Acknowledger(topics, enforcer="gateway-1") as acknowledger,
+        ActionView(topics, acknowledger=acknowledger) as view,
+    ):
+        assert view.wait_ready(WAIT)
+        issued = {a.action_id: a for a in (lasting(f"account:{n}") for n in range(20))}
+        publish(topics, *issued.values())
+        until(lambda: acknowledger.stats.delivered == 20, "not acknowledged")
+        told = [ack_latency(ack, issued[ack.action_id]) for ack, _ in acks(topics)]
+        assert sorted(told) == sorted(view.stats.latencies)
+        assert min(told) >= 0
+
+
+def test_complaint_8_a_topic_made_anew_is_read_from_its_beginning(topics: str) -> None:
+    publish(topics, *(lasting(f"account:{n}") for n in range(100)))
+    with ActionView(topics) as view:
+        assert view.wait_ready(WAIT)
+        admin = admin_client(topics)
+        admin.delete_topics(["llm.actions"])["llm.actions"].result()
+        until(
+            lambda: "llm.actions" not in admin.list_topics(timeout=10).topics,
+            "not deleted",
+        )
+        apply_topics(topics)
+        publish(topics, lasting("account:new"))
+        until(lambda: view.decide("new").rung, "the new topic is not followed")
+        until(lambda: len(view.actions()) == 1, "what is gone still stands")
+
+
 def test_an_expiry_is_kept_and_told_without_any_message(topics: str) -> None:
     now = int(time.time() * 1000)
     short = lasting("account:1", expires_at=now + 3000)
@@ -162,7 +218,9 @@ def own_broker(
 
 
 def test_complaint_8_the_last_state_holds_while_the_broker_is_away(
-    own_broker: tuple[DevBroker, str], tmp_path: Path
+    own_broker: tuple[DevBroker, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     broker, bootstrap = own_broker
     snapshot = tmp_path / "actions.snapshot"
@@ -173,6 +231,10 @@ def test_complaint_8_the_last_state_holds_while_the_broker_is_away(
         lasting("account:2"),
         lasting("account:short", expires_at=now + 8000),
     )
+    # Who was away for so long may have missed a tombstone for good.
+    monkeypatch.setattr("streams.sdk.action_view._RELOAD_AFTER", 1.0)
+    witness = ActionView(bootstrap)
+    assert witness.wait_ready(WAIT)
     acknowledger = Acknowledger(bootstrap, enforcer="gateway-1")
     view = ActionView(bootstrap, acknowledger=acknowledger, snapshot_path=snapshot)
     assert view.wait_ready(WAIT)
@@ -199,6 +261,10 @@ def test_complaint_8_the_last_state_holds_while_the_broker_is_away(
         until(lambda: not again.get("account:2"), "it was not lifted")
         until(lambda: acknowledger.stats.delivered == 5, "not acknowledged")
         assert again.silent_for < 60
+        until(lambda: witness.stats.received >= 2 * 3 + 1, "not read again")
+        at = int(time.time() * 1000)
+        until(lambda: witness.checksum(at) == again.checksum(at), "not the same")
+    witness.close()
     acknowledger.close()
     # The restart told nothing twice.
     assert outcomes(bootstrap) == {
