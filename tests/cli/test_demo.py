@@ -80,6 +80,8 @@ def test_a_campaign_that_is_not_found_is_a_failure_and_a_kept_broker_runs_on(
         tmp_path, "--scenario", str(scenario), "--keep", "--workers", "1", *where
     ) as process:
         told, _ = process.communicate()
+    down = re.search(r"distillwatch (broker down .*)", told)
+    assert down is not None, told
     try:
         assert process.returncode == 1, told
         assert "\nfailed: campaign graders was not found\n" in told
@@ -89,8 +91,6 @@ def test_a_campaign_that_is_not_found_is_a_failure_and_a_kept_broker_runs_on(
         assert (folder / "alerts.jsonl").read_bytes() == b""
         assert (folder / "truth.csv").is_file()
     finally:
-        down = re.search(r"distillwatch (broker down .*)", told)
-        assert down is not None
         main = [*COMMAND[:-1], *down[1].split()]
         subprocess.run(main, check=True, capture_output=True)  # noqa: S603  ours
     assert not broker.is_running()
@@ -108,6 +108,7 @@ def test_ctrl_c_ends_everything_in_order(
             if line.startswith("starting 2 workers"):
                 break
         while not any("spawn_main" in line for line in _children(process)):
+            assert process.poll() is None, process.stdout.read()
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         process.communicate()
