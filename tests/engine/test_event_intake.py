@@ -6,12 +6,15 @@ import numpy as np
 from event_streams import EPOCH, event
 
 from streams.contracts.codec import encode
+from streams.contracts.schemas import schema
+from streams.contracts.writers import WriterSchemas
 from streams.engine.event_intake import EventIntake, stable_hash
 from streams.engine.stage import Chunk
 from streams.features.account_row import MODEL_SLOTS
 from streams.features.account_table import AccountTable
 from streams.features.event_columns import EventColumns
 from streams.features.facet_directory import FacetDirectory
+from streams.sketch.layout import SKETCH_BYTES
 
 _HOUR = 3_600_000
 
@@ -86,6 +89,31 @@ def test_a_chunk_of_nothing_good_has_no_columns() -> None:
     columns, rejected = _intake().decode(Chunk([1, 2], [None, b"?"], [0, 0]))
     assert columns is None
     assert len(rejected) == 2
+
+
+def test_a_sketch_of_a_wrong_size_is_refused() -> None:
+    values = [
+        encode("RequestEvent", event(number, EPOCH, 1, sketch=b"\x01" * size))
+        for number, size in enumerate((SKETCH_BYTES - 1, SKETCH_BYTES, 1))
+    ]
+    columns, rejected = _intake().decode(Chunk([7, 8, 9], values, [EPOCH * 60_000] * 3))
+    assert columns is not None
+    assert columns.offset.tolist() == [8]
+    assert [refusal.offset for refusal in rejected] == [7, 9]
+    assert all("sketch" in str(refusal.error) for refusal in rejected)
+
+
+def test_writers_of_a_registry_are_accepted_and_without_them_refused() -> None:
+    value = encode("RequestEvent", event(0, EPOCH, 1), schema_id=7)
+    chunk = Chunk([3], [value], [EPOCH * 60_000])
+    assert _intake().decode(chunk)[0] is None
+    writers = WriterSchemas(
+        "RequestEvent", resolver={7: schema("RequestEvent")}.__getitem__
+    )
+    intake = EventIntake(AccountTable(), FacetDirectory(), 24 * _HOUR, writers)
+    columns, rejected = intake.decode(chunk)
+    assert columns is not None
+    assert rejected == []
 
 
 def test_hashes_are_the_same_in_every_process() -> None:
