@@ -7,7 +7,7 @@ nothing else in common with the group is a bystander, and is compared with bysta
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from typing import Final
 
 from streams.campaigns.group import Group
@@ -33,23 +33,28 @@ _MIN_SHARING: Final = 2
 
 
 class GroupProfile:
-    """A group as a whole, prepared for looking at its accounts one by one."""
+    """A group as a whole, kept up to date for looking at its accounts one by one."""
 
     def __init__(self, graph: LinkGraph, group: Group) -> None:
         self._graph = graph
         self._group = group
-        nodes = [graph.accounts[account] for account in group.uses]
-        self._created = sorted(node.created for node in nodes if node.created >= 0)
-        users: dict[int, int] = {}
-        for node in nodes:
-            for facet in node.edges:
-                if not graph.facets[facet].is_template:
-                    users[facet] = users.get(facet, 0) + 1
-        self._purity = {
-            facet: min(count / max(graph.facets[facet].degree, 1), 1.0)
-            for facet, count in users.items()
-            if count >= _MIN_SHARING
-        }
+        self._created: list[int] = []
+        self._users: dict[int, int] = {}
+        for account in group.uses:
+            self.join(account)
+
+    def join(self, account: str) -> None:
+        """Take in an account that has become one of the group's."""
+        node = self._graph.accounts[account]
+        if node.created >= 0:
+            insort(self._created, node.created)
+        for facet in node.edges:
+            if not self._graph.facets[facet].is_template:
+                self.link(facet)
+
+    def link(self, facet: int) -> None:
+        """Count one more of the group's accounts on an infrastructure facet."""
+        self._users[facet] = self._users.get(facet, 0) + 1
 
     def member(self, account: str) -> dict[str, float]:
         """Describe an account of the group; names as in `MEMBER_FEATURES`, 0 to 1."""
@@ -72,9 +77,11 @@ class GroupProfile:
     def _infrastructure(self, account: str) -> float:
         best: dict[int, float] = {}
         for facet in self._graph.accounts[account].edges:
-            if facet in self._purity:
-                kind = self._graph.facets[facet].kind
-                best[kind] = max(best.get(kind, 0.0), self._purity[facet])
+            users = self._users.get(facet, 0)
+            if users >= _MIN_SHARING:
+                node = self._graph.facets[facet]
+                purity = min(users / max(node.degree, 1), 1.0)
+                best[node.kind] = max(best.get(node.kind, 0.0), purity)
         return math.fsum(best.values()) / len(INFRASTRUCTURE_KINDS)
 
     def _cohort(self, created: int) -> float:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from streams.campaigns.campaign import Campaign, campaign_id
-from streams.campaigns.group import Group, Groups
+from streams.campaigns.group import Group
 from streams.campaigns.group_features import group_features, owner_count
+from streams.campaigns.groups import Groups
 from streams.campaigns.link_graph import AccountNode, Edge, FacetNode, LinkGraph
-from streams.campaigns.member_features import GroupProfile
 from streams.contracts.records import AlertKind, Mode
 from streams.contracts.stage_batch import decode_batch
 from streams.engine.campaign_records import Verdict, action_output, alert_output
@@ -156,7 +156,7 @@ class CampaignsStage:
         account.events, account.templated = link.events, link.templated
         account.likeness = link.likeness
         edge = Edge(link.first, link.last, link.count, link.slots)
-        graph.put_edge(link.account, link.facet, edge)
+        self.groups.put_edge(link.account, link.facet, edge)
         self.state.touch(link.facet, link.account)
 
     def _link_groups(self, facet: int) -> Iterator[tuple[int, int]]:
@@ -272,7 +272,7 @@ class CampaignsStage:
     def _decide(
         self, minute: int, group: Group, campaign: Campaign, accounts: list[str]
     ) -> Iterator[Output]:
-        profile = GroupProfile(self.graph, group)
+        profile = self.groups.profile(group)
         for account in accounts:
             uses = group.uses[account]
             if uses < LADDER[0].uses:

@@ -8,7 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from streams.campaigns.campaign import Campaign
-from streams.campaigns.group import Group, Groups
+from streams.campaigns.group import Group
+from streams.campaigns.groups import Groups
 from streams.campaigns.link_graph import AccountNode, FacetNode, LinkGraph
 from streams.engine.minute_inbox import InboxState
 from streams.engine.stage import Row

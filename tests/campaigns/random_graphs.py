@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from streams.campaigns.group import Groups
+from streams.campaigns.groups import Groups
 from streams.campaigns.link_graph import AccountNode, Edge, FacetNode, LinkGraph
 from streams.features.account_row import TEMPLATE_KINDS
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from random_graphs import Use, build, use_lists
 
 from streams.campaigns.campaign import campaign_id
-from streams.campaigns.group import MIN_SHARED_ACCOUNTS, Group, Groups
+from streams.campaigns.group import Group
+from streams.campaigns.groups import MIN_SHARED_ACCOUNTS, Groups
 from streams.campaigns.link_graph import LinkGraph, facet_label
 
 

@@ -1,0 +1,163 @@
+"""How groups begin, grow and become one.
+
+Every suspect template starts a group of its own. Two groups become one when they have
+most of their accounts in common, or when an infrastructure facet that hardly anyone
+else uses holds most of both. There is no closure over weak links: one carrier's
+network, one popular SDK or one common closing sentence joins nobody.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Container, Iterable
+from typing import Final
+
+from streams.campaigns.group import Group
+from streams.campaigns.link_graph import Edge, LinkGraph
+from streams.campaigns.member_features import GroupProfile
+
+__all__ = ["MIN_SHARED_ACCOUNTS", "Groups"]
+
+MIN_SHARED_ACCOUNTS: Final = 5
+"""Accounts that two groups must share before they may become one."""
+
+MIN_CONTAINMENT: Final = 0.8
+"""Share of each group's accounts that a payment or network must hold to join them.
+Clients and TLS fingerprints are too few in the world to join groups."""
+
+JOINING_KINDS: Final = frozenset({"payment", "network"})
+
+MIN_OVERLAP: Final = 0.5
+"""Share of both groups' accounts together that must be in both: many accounts of a
+campaign use a popular app, or end with a common sentence, which joins nobody."""
+
+MIN_ABSORBED: Final = 0.8
+"""Share of a group's accounts that a found campaign must have to take it in."""
+
+MIN_SIBLING: Final = 0.3
+"""Share of the smaller of two found campaigns' accounts that makes them one."""
+
+MIN_PURITY: Final = 0.5
+"""Share of a facet's accounts that must bear evidence before it joins groups."""
+
+
+class Groups:
+    """All groups, and which of them a template belongs to."""
+
+    def __init__(self, graph: LinkGraph) -> None:
+        self.graph = graph
+        self.by_number: dict[int, Group] = {}
+        self._profiles: dict[int, GroupProfile] = {}
+
+    def of_template(self, facet: int, minute: int) -> Group:
+        """Give the group of a suspect template, a new one if it has none."""
+        node = self.graph.facets[facet]
+        if not node.group:
+            # The facet's own hash, so that the number is the same in every replay.
+            node.group = facet or 1
+            self.by_number[node.group] = Group(node.group, minute, [facet])
+        return self.by_number[node.group]
+
+    def recount(self, group: Group, account: str) -> None:
+        """Bring one account's count of templated exchanges up to date.
+
+        The kinds of template (head, tail, …) describe the same exchanges, so their
+        counts are not added up: the kind with most uses speaks.
+        """
+        uses: Counter[int] = Counter()
+        for facet, edge in self.graph.accounts[account].edges.items():
+            node = self.graph.facets[facet]
+            if node.is_template and node.group == group.number:
+                uses[node.kind] += edge.count
+        now = max(uses.values(), default=0)
+        joins = account not in group.uses
+        group.exchanges += now - group.uses.get(account, 0)
+        group.uses[account] = now
+        if joins and group.number in self._profiles:
+            self._profiles[group.number].join(account)
+
+    def profile(self, group: Group) -> GroupProfile:
+        """Give the group's profile, which follows its changes from now on."""
+        profile = self._profiles.get(group.number)
+        if profile is None:
+            profile = self._profiles[group.number] = GroupProfile(self.graph, group)
+        return profile
+
+    def put_edge(self, account: str, facet: int, edge: Edge) -> None:
+        """Set a membership of a known account, and count it in the profiles."""
+        fresh = facet not in self.graph.accounts[account].edges
+        self.graph.put_edge(account, facet, edge)
+        if fresh and not self.graph.facets[facet].is_template:
+            groups = {
+                self.graph.facets[t].group for t in self.graph.templates_of(account)
+            }
+            for number in groups & self._profiles.keys():
+                if account in self.by_number[number].uses:
+                    self._profiles[number].link(facet)
+
+    def partners(self, facet: int, campaigns: Container[int]) -> list[int]:
+        """List groups that a grown ``facet`` shows to be one, by number.
+
+        Called when the members of a facet have doubled, so its cost is amortised.
+        ``campaigns`` are the numbers of groups that are campaigns already.
+        """
+        node = self.graph.facets[facet]
+        if not node.is_template:
+            return self._joined_by_infrastructure(facet)
+        home = self.by_number[node.group]
+        shared = self._shared(home.uses)
+        return sorted(
+            number
+            for number, count in shared.items()
+            if number == home.number
+            or self._are_one(count, home, self.by_number[number], campaigns)
+        )
+
+    def _shared(self, accounts: Iterable[str]) -> Counter[int]:
+        """Count how many of the accounts each group has."""
+        shared: Counter[int] = Counter()
+        for account in accounts:
+            templates = self.graph.templates_of(account)
+            shared.update({self.graph.facets[t].group for t in templates} - {0})
+        return shared
+
+    @staticmethod
+    def _are_one(
+        shared: int, one: Group, other: Group, campaigns: Container[int]
+    ) -> bool:
+        small, large = sorted((one, other), key=lambda group: len(group.uses))
+        if shared < MIN_SHARED_ACCOUNTS:
+            return False
+        if small.number in campaigns and large.number in campaigns:
+            # Both were found already: this is about identity, not about evidence.
+            return shared >= MIN_SIBLING * len(small.uses)
+        if large.number in campaigns:
+            # A campaign takes in what is wholly its own, however small.
+            return shared >= MIN_ABSORBED * len(small.uses)
+        union = len(small.uses) + len(large.uses) - shared
+        return shared >= MIN_OVERLAP * union
+
+    def _joined_by_infrastructure(self, facet: int) -> list[int]:
+        node = self.graph.facets[facet]
+        members = self.graph.members[facet]
+        pure = len(members) >= MIN_PURITY * node.degree
+        if node.kind_name not in JOINING_KINDS or not pure:
+            return []
+        return sorted(
+            number
+            for number, count in self._shared(members).items()
+            if count >= MIN_SHARED_ACCOUNTS
+            and count >= MIN_CONTAINMENT * len(self.by_number[number].uses)
+        )
+
+    def merge(self, target: Group, source: Group) -> None:
+        """Move everything of ``source`` into ``target``."""
+        target.first = min(target.first, source.first)
+        target.facets = sorted({*target.facets, *source.facets})
+        target.look = max(target.look, source.look)
+        for facet in source.facets:
+            self.graph.facets[facet].group = target.number
+        del self.by_number[source.number]
+        self._profiles.pop(source.number, None)
+        for account in sorted({*target.uses, *source.uses}):
+            self.recount(target, account)
