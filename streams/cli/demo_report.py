@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 
 from streams.cli.demo_run import Measures
+from streams.config import Config
 from streams.scenarios.score import Score
 
 __all__ = ["report", "shortcomings"]
@@ -15,13 +16,15 @@ def report(score: Score, measures: Measures, workers: int) -> Table:
     table = Table("", "", show_header=False, title="Results", title_justify="left")
     sent = measures.stats.delivered
     cpu = measures.cpu_seconds / measures.seconds
+    # Whoever falls silent is waited for before the last minutes are closed.
+    wait = Config().idle_timeout
     suspended = sum(c.rungs.get("suspend", 0) for c in score.cohorts)
     rows = {
         "events": f"{score.events:,}, of {score.accounts:,} accounts",
         "produced": f"{sent / measures.sending_seconds:,.0f} events/s "
         f"({measures.sending_seconds:.1f} s)",
         "end to end": f"{sent / measures.seconds:,.0f} events/s "
-        f"(all is processed after {measures.seconds:.1f} s)",
+        f"({measures.seconds:.1f} s, {wait:g} of them of waiting)",
         "workers": f"{workers}, using {cpu:.2f} cores together",
         "campaigns found": f"{score.campaigns_found} of {len(score.campaigns)}"
         + (f"; false: {len(score.false_campaigns)}" if score.false_campaigns else ""),

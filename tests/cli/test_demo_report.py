@@ -65,7 +65,7 @@ def test_the_table_has_rates_findings_and_leaks() -> None:
     for cell in (
         "3,000, of 300 accounts",
         "1,500 events/s (2.0 s)",
-        "300 events/s (all is processed after 10.0 s)",
+        "300 events/s (10.0 s, 5 of them of waiting)",
         "2, using 1.50 cores together",
         "1 of 1; false: 1",
         "38 right, 1 wrong",
