@@ -33,14 +33,16 @@ async def take_with_retries(
     """Give a chunk to its stage until no retriable error comes of it.
 
     Returns what the stage returns, or None if the partition was given up meanwhile:
-    then the chunk has not been taken, and its next owner reads it again. The other
-    partitions of the stage wait, too, while their outputs and heartbeats go on.
+    then its next owner reads the chunk again. The other partitions of the stage wait,
+    too, while their outputs and heartbeats go on.
     """
     retries = 0
     try:
         while partition.live:
             try:
-                return partition.stage.take(chunk)
+                if not retries:
+                    return partition.stage.take(chunk)
+                return await _take_off_loop(partition, chunk)
             except DistillwatchError as error:
                 if not error.retriable:
                     raise
@@ -53,3 +55,12 @@ async def take_with_retries(
     finally:
         table.retrying = False
     return None
+
+
+async def _take_off_loop(
+    partition: OwnedPartition, chunk: Chunk
+) -> list[Rejected] | None:
+    """Take in a thread: what does not answer must not hold up the event loop."""
+    async with partition.lock:  # so that no flush comes in between
+        rejected = await asyncio.to_thread(partition.stage.take, chunk)
+    return rejected if partition.live else None
