@@ -15,7 +15,7 @@ from faust.types import TP, EventT
 
 from streams.agents.fetched_chunk import FetchedChunk
 from streams.agents.owned_partition import OwnedPartition
-from streams.errors import BusError
+from streams.errors import BusError, StateError
 
 __all__ = ["ColumnarStore"]
 
@@ -116,13 +116,13 @@ class ColumnarStore(Store[bytes, bytes]):
         self, tp: TP | int, flush: bool = True, purge: bool = False, keep: int = 1
     ) -> None:
         """Refuse: the changelog is the backup."""
-        raise NotImplementedError
+        raise StateError("there are no backups: the changelog is the backup")
 
     def restore_backup(
         self, tp: TP | int, latest: bool = True, backup_id: int = 0
     ) -> None:
         """Refuse: the changelog is the backup."""
-        raise NotImplementedError
+        raise StateError("there are no backups: the changelog is the backup")
 
 
 def _partitions_of(topic: str, assigned: set[TP]) -> set[int]:

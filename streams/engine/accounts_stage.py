@@ -18,6 +18,7 @@ import numpy.typing as npt
 from streams.contracts import WriterSchemas
 from streams.engine.event_intake import EventIntake
 from streams.engine.facet_rows import FacetRows, facet_sums
+from streams.engine.marked_rows import MARKER, MarkedRows
 from streams.engine.stage import Chunk, Output, Rejected, Row
 from streams.errors import StateError
 from streams.features.account_row import ROW_VERSION
@@ -36,7 +37,6 @@ LIKENESS_GATE: Final = 0
 """Log-odds x 100 above which an account's infrastructure travels without a template.
 The reference places 0 at the 99th percentile of ordinary accounts."""
 
-_MARKER: Final = b"\x00marker"
 _ACCOUNT: Final = b"a"
 _FACET: Final = b"f"
 
@@ -76,7 +76,7 @@ class AccountsStage:
         self._next_offset = 0
         self._applied_offset = 0
         self._flushed: _Marker | None = None
-        self._staged: list[Row] = []
+        self._restoring = MarkedRows()
 
     @property
     def applied_offset(self) -> int:
@@ -230,39 +230,37 @@ class AccountsStage:
             Row(_FACET + bytes([kind]) + name.encode(), packed)
             for kind, name, packed in self.directory.take_dirty()
         ]
-        rows.append(Row(_MARKER, msgspec.msgpack.encode(marker)))
+        rows.append(Row(MARKER, msgspec.msgpack.encode(marker)))
         return rows
 
     def restore(self, rows: Iterable[Row]) -> None:
-        """Stage changelog rows; a marker makes the rows before it valid."""
-        for row in rows:
-            self._staged.append(row)
-            if row.key == _MARKER and row.value is not None:
-                self._commit_staged(row.value)
+        """Take changelog rows; a marker makes the rows before it valid."""
+        for flush in self._restoring.add(rows):
+            self._set(flush.rows)
+            marker = msgspec.msgpack.decode(flush.marker, type=_Marker)
+            if marker.version != ROW_VERSION:
+                raise StateError(
+                    f"the changelog of accounts[{self.partition}] has layout version "
+                    f"{marker.version}, this program {ROW_VERSION}; start with a new "
+                    f"app_id"
+                )
+            self._flushed = marker
+            self._next_offset = self._applied_offset = marker.applied_offset
+            self._closed_minute = self._sent_minute = marker.closed_minute
 
-    def _commit_staged(self, marker_value: bytes) -> None:
+    def _set(self, rows: list[Row]) -> None:
         accounts: list[tuple[str, bytes]] = []
         facets: list[tuple[int, str, bytes]] = []
-        for key, value in self._staged:
+        for key, value in rows:
             if value is None:
                 continue
             if key[:1] == _ACCOUNT:
                 accounts.append((key[1:].decode(), value))
             elif key[:1] == _FACET:
                 facets.append((key[1], key[2:].decode(), value))
-        self._staged.clear()
         self.accounts.restore(accounts)
         self.directory.restore(facets)
-        marker = msgspec.msgpack.decode(marker_value, type=_Marker)
-        if marker.version != ROW_VERSION:
-            raise StateError(
-                f"the changelog of accounts[{self.partition}] has layout version "
-                f"{marker.version}, this program {ROW_VERSION}; start with a new app_id"
-            )
-        self._flushed = marker
-        self._next_offset = self._applied_offset = marker.applied_offset
-        self._closed_minute = self._sent_minute = marker.closed_minute
 
     def restored(self) -> None:
         """Drop rows behind the last marker: their flush was never completed."""
-        self._staged.clear()
+        self._restoring.drop()

@@ -16,13 +16,12 @@ from streams.campaigns.group_features import group_features, owner_count
 from streams.campaigns.groups import Groups
 from streams.campaigns.link_graph import AccountNode, Edge, FacetNode, LinkGraph
 from streams.contracts.records import AlertKind, Mode
-from streams.contracts.stage_batch import decode_batch
 from streams.engine.campaign_records import Verdict, action_output, alert_output
 from streams.engine.campaigns_state import CampaignsState
 from streams.engine.link_rows import LinkRow, decode_links
-from streams.engine.minute_inbox import MinuteInbox
-from streams.engine.stage import Chunk, Output, Rejected, Row
-from streams.errors import ContractError, UndecodableRecord
+from streams.engine.minute_inbox import Row as InboxRow
+from streams.engine.minute_stage import MinuteStage
+from streams.engine.stage import Output, Row
 from streams.models.reference import GROUP_LOOKS, Reference
 from streams.policy.ladder import LADDER, Standing, climb
 
@@ -37,8 +36,10 @@ Observer = Callable[[int, int, dict[str, float], Group], None]
 """Called at each look with minute, look, features and group; builders use it."""
 
 
-class CampaignsStage:
+class CampaignsStage(MinuteStage[Output]):
     """Groups, campaigns and standing actions of one campaign shard."""
+
+    record = "MemberLinks"
 
     def __init__(
         self,
@@ -49,62 +50,20 @@ class CampaignsStage:
         mode: Mode,
         observer: Observer | None = None,
     ) -> None:
-        self.partition = partition
+        super().__init__(partition, sources=facet_partitions)
         self.graph = LinkGraph()
         self.groups = Groups(self.graph)
         self.state = CampaignsState(self.graph, self.groups)
-        self._inbox = MinuteInbox(facet_partitions)
         self._reference = reference
         self._mode: Mode = mode
         self.observer = observer
-        self._sent_minute = -1
 
-    @property
-    def applied_offset(self) -> int:
-        """Offset of the first record that is not yet wholly in the state."""
-        return self._inbox.applied_offset
+    def _decode(self, payload: bytes) -> list[InboxRow]:
+        return [(link.minute, link) for link in decode_links(payload)]
 
-    @property
-    def open_minute(self) -> int | None:
-        """One past the latest minute that any partition of llm.facets closed."""
-        return self._inbox.open_minute
-
-    def close_idle(self, minute: int) -> None:
-        """Do nothing: minutes close by what the facets stage says."""
-
-    def take(self, chunk: Chunk) -> list[Rejected]:
-        """Decode a chunk of MemberLinks and buffer its rows."""
-        rejected = []
-        for offset, value in zip(chunk.offsets, chunk.values, strict=True):
-            if offset < self._inbox.next_offset:
-                continue
-            try:
-                if value is None:
-                    raise UndecodableRecord("llm.links has no tombstones")
-                batch = decode_batch("MemberLinks", value)
-                rows = [(link.minute, link) for link in decode_links(batch.payload)]
-                self._inbox.add(offset, batch, rows)
-            except ContractError as error:
-                self._inbox.skip(offset)
-                rejected.append(Rejected(offset, error))
-        return rejected
-
-    def advance(self) -> list[Output]:
-        """Apply the minutes that all sources have closed; return alerts, actions."""
-        closed, rows = self._inbox.release()
-        if closed == self._sent_minute:
-            return []
-        self._sent_minute = closed
-        outputs: list[Output] = []
-        start = 0
-        while start < len(rows):
-            minute = rows[start][0]
-            stop = start
-            while stop < len(rows) and rows[stop][0] == minute:
-                stop += 1
-            outputs.extend(self._apply_minute(minute, rows[start:stop]))
-            start = stop
-        return outputs
+    def _outputs(self, news: list[Output], closed: int) -> list[Output]:
+        del closed  # what leaves the pipeline closes nobody's minutes
+        return news
 
     def _apply_minute(
         self, minute: int, rows: list[tuple[Any, ...]]

@@ -11,6 +11,7 @@ from streams.campaigns.campaign import Campaign
 from streams.campaigns.group import Group
 from streams.campaigns.groups import Groups
 from streams.campaigns.link_graph import AccountNode, FacetNode, LinkGraph
+from streams.engine.marked_rows import MARKER, MarkedRows
 from streams.engine.minute_inbox import InboxState
 from streams.engine.stage import Row
 from streams.policy.budget import Budget
@@ -18,7 +19,6 @@ from streams.policy.ladder import Standing
 
 __all__ = ["CampaignsState"]
 
-_MARKER: Final = b"\x00marker"
 _BUDGET: Final = b"b"
 _FACET: Final = b"f"
 _ACCOUNT: Final = b"a"
@@ -41,7 +41,7 @@ class CampaignsState:
         self._groups: set[int] = set()
         self._standing: set[str] = set()
         self._flushed: InboxState | None = None
-        self._staged: list[Row] = []
+        self._restoring = MarkedRows()
 
     def touch(self, facet: int, account: str) -> None:
         """Mark a facet and an account as changed."""
@@ -101,19 +101,16 @@ class CampaignsState:
             rows.append(Row(_STANDING + account.encode(), packed))
         for marks in (self._facets, self._accounts, self._groups, self._standing):
             marks.clear()
-        rows.append(Row(_MARKER, _pack(inbox)))
+        rows.append(Row(MARKER, _pack(inbox)))
         return rows
 
     def restore(self, rows: Iterable[Row]) -> Iterator[InboxState]:
-        """Stage rows; at each marker make those before it valid and yield it."""
-        for row in rows:
-            self._staged.append(row)
-            if row.key == _MARKER and row.value is not None:
-                for staged in self._staged[:-1]:
-                    self._set(staged)
-                self._staged.clear()
-                self._flushed = msgspec.msgpack.decode(row.value, type=InboxState)
-                yield self._flushed
+        """Take rows; at each marker make those before it valid and yield it."""
+        for flush in self._restoring.add(rows):
+            for row in flush.rows:
+                self._set(row)
+            self._flushed = msgspec.msgpack.decode(flush.marker, type=InboxState)
+            yield self._flushed
 
     def _set(self, row: Row) -> None:
         kind, rest, value = row.key[:1], row.key[1:], row.value
@@ -136,7 +133,7 @@ class CampaignsState:
 
     def restored(self) -> None:
         """Drop rows behind the last marker; count the groups' uses anew."""
-        self._staged.clear()
+        self._restoring.drop()
         for group in self.groups.by_number.values():
             group.uses, group.exchanges = {}, 0
             for facet in group.facets:

@@ -13,11 +13,13 @@ from typing import Any, Final
 import msgspec
 
 from streams.contracts.column_batch import Columns, unpack_columns
-from streams.contracts.stage_batch import decode_batch
 from streams.engine.link_rows import LinkRow, member_links
-from streams.engine.minute_inbox import InboxState, MinuteInbox
-from streams.engine.stage import Chunk, Output, Rejected, Row
-from streams.errors import ContractError, UndecodableRecord
+from streams.engine.marked_rows import MARKER, MarkedRows
+from streams.engine.minute_inbox import InboxState
+from streams.engine.minute_inbox import Row as InboxRow
+from streams.engine.minute_stage import MinuteStage
+from streams.engine.stage import Output, Row
+from streams.errors import UndecodableRecord
 from streams.features.account_row import TEMPLATE_KINDS
 from streams.features.facet_state import MAX_MEMBERS, FacetState, Member, distinct_share
 from streams.models.drift import REMEMBERED_HOURS, pivot_model
@@ -38,75 +40,32 @@ MAX_LINK_DEGREE: Final = 20_000
 """A facet that more accounts use is a carrier or a popular SDK: its discount would
 leave nothing of the link (FRAUDAR's log-degree weight, Hooi et al. 2016)."""
 
-_MARKER: Final = b"\x00marker"
 _FACET: Final = b"f"
 _MEMBER: Final = b"m"
 _OWN: Final = ("owner", "created", "events", "templated", "likeness", "markers")
 _TEMPLATES: Final = len(TEMPLATE_KINDS)
 
 
-class FacetsStage:
+class FacetsStage(MinuteStage[LinkRow]):
     """Rolling state of the facets of one partition of llm.facets."""
 
+    record = "FacetSums"
+
     def __init__(self, partition: int, *, request_partitions: int) -> None:
-        self.partition = partition
+        super().__init__(partition, sources=request_partitions)
         self.facets: dict[int, FacetState] = {}
         self.members: dict[int, dict[str, Member]] = {}
-        self._inbox = MinuteInbox(request_partitions)
         self._owners: dict[int, set[int]] = {}
         self._dirty_facets: set[int] = set()
         self._dirty_members: set[tuple[int, str]] = set()
-        self._sent_minute = -1
         self._flushed: InboxState | None = None
-        self._staged: list[Row] = []
+        self._restoring = MarkedRows()
 
-    @property
-    def applied_offset(self) -> int:
-        """Offset of the first record that is not yet wholly in the state."""
-        return self._inbox.applied_offset
+    def _decode(self, payload: bytes) -> list[InboxRow]:
+        return _rows(payload)
 
-    @property
-    def open_minute(self) -> int | None:
-        """One past the latest minute that any partition of llm.requests closed."""
-        return self._inbox.open_minute
-
-    def close_idle(self, minute: int) -> None:
-        """Do nothing: minutes close by what the accounts stage says."""
-
-    def take(self, chunk: Chunk) -> list[Rejected]:
-        """Decode a chunk of FacetSums and buffer its rows."""
-        rejected = []
-        for offset, value in zip(chunk.offsets, chunk.values, strict=True):
-            if offset < self._inbox.next_offset:
-                continue
-            try:
-                if value is None:
-                    raise UndecodableRecord("llm.facets has no tombstones")
-                batch = decode_batch("FacetSums", value)
-                self._inbox.add(offset, batch, _rows(batch.payload))
-            except ContractError as error:
-                self._inbox.skip(offset)
-                rejected.append(Rejected(offset, error))
-        return rejected
-
-    def advance(self) -> list[Output]:
-        """Apply the minutes that all sources have closed; return link rows."""
-        closed, rows = self._inbox.release()
-        if closed == self._sent_minute:
-            return []
-        self._sent_minute = closed
-        links: list[LinkRow] = []
-        start = 0
-        while start < len(rows):
-            minute = rows[start][0]
-            stop = start
-            while stop < len(rows) and rows[stop][0] == minute:
-                stop += 1
-            links.extend(self._apply_minute(minute, rows[start:stop]))
-            start = stop
-        return member_links(
-            links, source_partition=self.partition, closed_minute=closed
-        )
+    def _outputs(self, news: list[LinkRow], closed: int) -> list[Output]:
+        return member_links(news, source_partition=self.partition, closed_minute=closed)
 
     def _apply_minute(
         self, minute: int, rows: list[tuple[Any, ...]]
@@ -240,19 +199,21 @@ class FacetsStage:
             rows.append(Row(key, None if member is None else encode(member)))
         self._dirty_facets.clear()
         self._dirty_members.clear()
-        rows.append(Row(_MARKER, encode(state)))
+        rows.append(Row(MARKER, encode(state)))
         return rows
 
     def restore(self, rows: Iterable[Row]) -> None:
-        """Stage changelog rows; a marker makes the rows before it valid."""
-        for row in rows:
-            self._staged.append(row)
-            if row.key == _MARKER and row.value is not None:
-                self._commit_staged(row.value)
+        """Take changelog rows; a marker makes the rows before it valid."""
+        for flush in self._restoring.add(rows):
+            self._set(flush.rows)
+            state = msgspec.msgpack.decode(flush.marker, type=InboxState)
+            self._inbox.restore(state)
+            self._sent_minute = state.applied_minute
+            self._flushed = state
 
-    def _commit_staged(self, marker: bytes) -> None:
+    def _set(self, rows: list[Row]) -> None:
         decode = msgspec.msgpack.decode
-        for key, value in self._staged:
+        for key, value in rows:
             facet = int.from_bytes(key[1:9], "little")
             if key[:1] == _FACET and value is not None:
                 self.facets[facet] = decode(value, type=FacetState)
@@ -261,15 +222,10 @@ class FacetsStage:
                 members.pop(key[9:].decode(), None)
                 if value is not None:
                     members[key[9:].decode()] = decode(value, type=Member)
-        self._staged.clear()
-        state = decode(marker, type=InboxState)
-        self._inbox.restore(state)
-        self._sent_minute = state.applied_minute
-        self._flushed = state
 
     def restored(self) -> None:
         """Drop rows behind the last marker, and count the owners anew."""
-        self._staged.clear()
+        self._restoring.drop()
         for facet, members in self.members.items():
             self._owners[facet] = {member.owner for member in members.values()}
 
