@@ -69,7 +69,8 @@ def daily(
     """
     edges = np.arange(span.start, span.end, HOUR // 2, dtype=np.int64)
     edges = np.append(edges, span.end)
-    hour = ((edges[:-1] / HOUR + offset) % DAY_HOURS).astype(np.int64)
+    # The modulus of a hair below 0 is rounded up to a whole day: hour 0, not 24.
+    hour = ((edges[:-1] / HOUR + offset) % DAY_HOURS).astype(np.int64) % DAY_HOURS
     weight = np.asarray(PROFILES[profile])[hour] * np.diff(edges)
     cumulative = np.concatenate(([0.0], np.cumsum(weight)))
     drawn = rng.random(n) * cumulative[-1]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.bus.cloudevents import parse
 from streams.bus.records_consumer import RecordsConsumer
 from streams.cli.produce import parse_speed
 from streams.contracts import iter_datums, write_container
@@ -49,7 +50,8 @@ def test_every_event_of_the_file_arrives_as_it_is(topics: str, events: Path) -> 
         records = list(consumer.records(until_idle=1.0))
     values = [record.value for record in records if record.value is not None]
     assert sorted(values) == sorted(iter_datums(events))
-    assert sorted(record.timestamp - NOW for record in records) == [*range(1000)]
+    times = sorted(parse(record.headers).time_ms - NOW for record in records)
+    assert times == [*range(1000)]
 
 
 @pytest.mark.broker

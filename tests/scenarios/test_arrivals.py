@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streams.errors import ScenarioError
@@ -29,6 +29,7 @@ seeds = st.integers(0, 2**32)
 
 
 @given(spans, st.integers(1, 300), seeds, st.floats(-12, 12))
+@example(Span(0, 3_600_000), 1, 0, -5e-20)
 def test_every_pace_gives_n_sorted_times_within_the_span(
     span: Span, n: int, seed: int, offset: float
 ) -> None:
