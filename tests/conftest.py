@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import socket
 import sys
 import time
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 # Helpers for several folders of tests lie beside those that they belong to.
 sys.path.insert(0, str(Path(__file__).parent / "bus"))
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell ignores it for what it starts in the background, and so would every child
+    # that a test interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("developer", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)

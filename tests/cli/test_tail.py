@@ -15,12 +15,7 @@ from streams.bus.kafka_settings import producer_settings
 from streams.config import Config
 from streams.contracts import Action, Alert, Evidence, encode_record
 
-# A shell ignores SIGINT for what it starts in the background, and so do its children.
-PROGRAM = (
-    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from streams.cli import main; main()"
-)
-COMMAND = [sys.executable, "-c", PROGRAM, "tail"]
+COMMAND = [sys.executable, "-c", "from streams.cli import main; main()", "tail"]
 NOON = 1_767_268_800_000  # 2026-01-01 12:00:00 UTC
 
 
