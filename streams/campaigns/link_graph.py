@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 import msgspec
 
-from streams.features.account_row import INFRASTRUCTURE_KINDS, TEMPLATE_KINDS
+from streams.features.account_row import FACET_KINDS, TEMPLATE_KINDS
 
 __all__ = ["AccountNode", "Edge", "FacetNode", "LinkGraph", "facet_label"]
-
-_KIND_NAMES: Final = (*TEMPLATE_KINDS, *INFRASTRUCTURE_KINDS)
 
 
 class FacetNode(msgspec.Struct, array_like=True):
@@ -35,7 +32,7 @@ class FacetNode(msgspec.Struct, array_like=True):
     @property
     def kind_name(self) -> str:
         """The kind in words, for example payment."""
-        return _KIND_NAMES[self.kind]
+        return FACET_KINDS[self.kind]
 
 
 class Edge(msgspec.Struct, array_like=True):

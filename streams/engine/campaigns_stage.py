@@ -164,11 +164,14 @@ class CampaignsStage(MinuteStage[Output]):
         features = group_features(self.graph, group)
         if self.observer is not None:
             self.observer(minute, reached - 1, features, group)
-        if self._reference.group_limit(reached - 1) * self.state.level(minute) < 1:
+        if (
+            self._reference.group_limit(reached - 1) * self.state.budget.level(minute)
+            < 1
+        ):
             # No e-value could reach the level: the budget is not spent on it.
             return
         assessment = self._reference.assess_group(features, reached - 1)
-        level = self.state.next_level(minute)
+        level = self.state.budget.next_level(minute)
         if assessment.e_value * level < 1:
             return
         campaign = self.state.campaigns.get(group.number)

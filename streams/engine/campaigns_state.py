@@ -66,14 +66,6 @@ class CampaignsState:
         self.standing[account] = standing
         self._standing.add(account)
 
-    def level(self, minute: int) -> float:
-        """Tell the level that the next test would get."""
-        return self.budget.level(minute)
-
-    def next_level(self, minute: int) -> float:
-        """Spend the level of the next test."""
-        return self.budget.next_level(minute)
-
     def dirty_rows(self, inbox: InboxState) -> list[Row]:
         """Rows of all that changed, then the marker; empty when nothing moved."""
         if inbox == self._flushed:

@@ -7,7 +7,6 @@ The second half, numbers -> state and outputs, is in `accounts_stage`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import blake2b
 from typing import Final
 
 import numpy as np
@@ -21,18 +20,14 @@ from streams.features.account_row import MODEL_SLOTS
 from streams.features.account_table import AccountTable
 from streams.features.event_columns import EventColumns
 from streams.features.facet_directory import FacetDirectory
+from streams.features.stable_hash import stable_hash
 from streams.sketch.columns import sketch_columns, sketch_matrix
 from streams.sketch.layout import SKETCH_BYTES
 
-__all__ = ["EventIntake", "stable_hash"]
+__all__ = ["EventIntake"]
 
 MILLISECONDS_PER_MINUTE: Final = 60_000
 _INFRASTRUCTURE_FIELDS: Final = ("network", "tls_ja4", "client", "payment")
-
-
-def stable_hash(text: str) -> int:
-    """Hash text to 64 bits, the same in every process and version."""
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
 class EventIntake:

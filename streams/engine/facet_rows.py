@@ -15,17 +15,14 @@ import numpy.typing as npt
 from streams.contracts.column_batch import pack_columns
 from streams.contracts.stage_batch import StageBatch, encode_batch
 from streams.engine.stage import Output
-from streams.features.account_row import INFRASTRUCTURE_KINDS, TEMPLATE_KINDS
+from streams.features.account_row import TEMPLATE_KINDS
 from streams.features.account_table import AccountTable
 from streams.features.account_update import Updated
 from streams.features.event_columns import EventColumns
 from streams.features.facet_directory import FacetDirectory
 from streams.features.segments import run_starts
 
-__all__ = ["FACET_KINDS", "MAX_FILLINGS", "FacetRows", "facet_sums"]
-
-FACET_KINDS: Final = (*TEMPLATE_KINDS, *INFRASTRUCTURE_KINDS)
-"""Kinds of facet by number, as they travel."""
+__all__ = ["MAX_FILLINGS", "FacetRows", "facet_sums"]
 
 MAX_FILLINGS: Final = 8
 """Fillings that one row carries: enough to tell a split list from a shared one."""

@@ -12,6 +12,7 @@ import numpy as np
 
 __all__ = [
     "ACCOUNT_ROW",
+    "FACET_KINDS",
     "INFRASTRUCTURE_KINDS",
     "MARKER_COUNT",
     "MODEL_SLOTS",
@@ -34,6 +35,9 @@ TEMPLATE_KINDS: Final = (
 
 INFRASTRUCTURE_KINDS: Final = ("network", "tls", "client", "payment")
 """Facets that come from the connection and the customer record."""
+
+FACET_KINDS: Final = (*TEMPLATE_KINDS, *INFRASTRUCTURE_KINDS)
+"""Kinds of facet by number, as they travel."""
 
 RECENT_REQUESTS: Final = 8
 """Requests an account remembers the template tags of: at a mix of 10 % campaign

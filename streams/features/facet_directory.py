@@ -7,13 +7,13 @@ least two accounts of the partition share travels to the facets stage.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from hashlib import blake2b
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from streams.features.account_row import INFRASTRUCTURE_KINDS
+from streams.features.stable_hash import stable_hash
 
 __all__ = ["FacetDirectory", "facet_hash"]
 
@@ -34,8 +34,7 @@ def facet_hash(kind: str, identifier: str) -> int:
     >>> facet_hash("network", "n1") == facet_hash("payment", "n1")
     False
     """
-    digest = blake2b(f"{kind}:{identifier}".encode(), digest_size=8)
-    return int.from_bytes(digest.digest(), "little")
+    return stable_hash(f"{kind}:{identifier}")
 
 
 class FacetDirectory:

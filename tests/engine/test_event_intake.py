@@ -8,12 +8,13 @@ from event_streams import EPOCH, event
 from streams.contracts.codec import encode
 from streams.contracts.schemas import schema
 from streams.contracts.writers import WriterSchemas
-from streams.engine.event_intake import EventIntake, stable_hash
+from streams.engine.event_intake import EventIntake
 from streams.engine.stage import Chunk
 from streams.features.account_row import MODEL_SLOTS
 from streams.features.account_table import AccountTable
 from streams.features.event_columns import EventColumns
 from streams.features.facet_directory import FacetDirectory
+from streams.features.stable_hash import stable_hash
 from streams.sketch.layout import SKETCH_BYTES
 
 _HOUR = 3_600_000

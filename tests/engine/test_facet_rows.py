@@ -21,10 +21,10 @@ from streams.contracts.codec import decode
 from streams.contracts.stage_batch import decode_batch
 from streams.engine import facet_rows
 from streams.engine.accounts_stage import AccountsStage
-from streams.engine.event_intake import stable_hash
 from streams.engine.facet_rows import MAX_FILLINGS
 from streams.features.account_row import INFRASTRUCTURE_KINDS, TEMPLATE_KINDS
 from streams.features.facet_directory import facet_hash
+from streams.features.stable_hash import stable_hash
 from streams.models.likeness import Likeness
 from streams.sketch.columns import sketch_columns, sketch_matrix
 
