@@ -21,6 +21,8 @@ __all__ = [
     "AlertKind",
     "ControlEntry",
     "ControlKind",
+    "Decision",
+    "DecisionKind",
     "Evidence",
     "Feature",
     "Mode",
@@ -53,10 +55,35 @@ AlertKind: TypeAlias = Literal[
     "campaign_merged",
     "budget_exhausted",
     "notice",
+    "campaign_released",
+    "control_applied",
+    "breaker_tripped",
+    "labels_disputed",
+    "canary_failed",
+    "not_enforced",
 ]
 Severity: TypeAlias = Literal["info", "warning", "critical"]
 Outcome: TypeAlias = Literal["applied", "refused", "expired", "released"]
-ControlKind: TypeAlias = Literal["allowlist", "policy", "mode", "label", "release"]
+ControlKind: TypeAlias = Literal[
+    "allowlist",
+    "policy",
+    "mode",
+    "label",
+    "release",
+    "review",
+    "appeal",
+    "indicator",
+]
+DecisionKind: TypeAlias = Literal[
+    "tested",
+    "issued",
+    "extended",
+    "escalated",
+    "released",
+    "expired",
+    "withheld",
+    "applied",
+]
 
 
 class RequestEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,7 +197,7 @@ class Ack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ControlEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """An operator's entry: allowlist, policy, mode, label or release."""
+    """An operator's entry: what people tell the detector."""
 
     entry_id: str
     kind: ControlKind
@@ -182,8 +209,36 @@ class ControlEntry(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int | None = None
 
 
-Record: TypeAlias = RequestEvent | Action | Alert | Ack | ControlEntry
-RecordT = TypeVar("RecordT", RequestEvent, Action, Alert, Ack, ControlEntry)
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """One step in the life of a decision, with all that it was decided on."""
+
+    decision_id: str
+    subject: str
+    kind: DecisionKind
+    occurred_at: int
+    campaign_id: str = ""
+    action_id: str | None = None
+    sequence: int = 0
+    rung: Rung | None = None
+    mode: Mode | None = None
+    e_value: float = 0.0
+    threshold: float = 0.0
+    level: float = 0.0
+    budget_left: float = 0.0
+    exchanges: int = 0
+    look: int = -1
+    confirmations: int = 0
+    features: tuple[Feature, ...] = ()
+    scenario: str = ""
+    reason: str = ""
+    entry_id: str | None = None
+    author: str = ""
+    scenario_version: str = ""
+    model_version: str = ""
+
+
+Record: TypeAlias = RequestEvent | Action | Alert | Ack | ControlEntry | Decision
+RecordT = TypeVar("RecordT", RequestEvent, Action, Alert, Ack, ControlEntry, Decision)
 
 
 def to_dict(record: Record) -> dict[str, Any]:

@@ -106,6 +106,7 @@ _RULES: Final[Mapping[str, Rules]] = {
     "Alert": Rules(required=("alert_id", "campaign_id"), times=("occurred_at",)),
     "Ack": Rules(required=("ack_id", "subject", "action_id"), times=("occurred_at",)),
     "ControlEntry": Rules(required=("entry_id", "subject"), times=("created_at",)),
+    "Decision": Rules(required=("decision_id", "subject"), times=("occurred_at",)),
 }
 _NO_RULES = Rules()
 

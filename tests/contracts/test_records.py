@@ -18,6 +18,7 @@ from streams.contracts.records import (
     Action,
     Alert,
     ControlEntry,
+    Decision,
     RequestEvent,
     decode_record,
     encode_record,
@@ -28,7 +29,7 @@ from streams.contracts.schemas import physical, schema
 from streams.errors import InvalidRecord
 
 Records = Callable[[str], st.SearchStrategy[Any]]
-TYPES = [RequestEvent, Action, Alert, Ack, ControlEntry]
+TYPES = [RequestEvent, Action, Alert, Ack, ControlEntry, Decision]
 PRIMITIVES = {
     str: "string",
     int: "long",
@@ -42,7 +43,7 @@ PRIMITIVES = {
 def avro_of(hint: Any) -> Any:
     """The shape of a type hint, in the words of a physical schema."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is types.UnionType:
+    if origin in (types.UnionType, typing.Union):
         # Hints read "X | None", schemas have null first, for its default.
         return sorted((avro_of(branch) for branch in arguments), key=_null_first)
     if origin is typing.Literal:
