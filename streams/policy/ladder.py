@@ -24,7 +24,10 @@ _DAY: Final = 24 * _HOUR
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One rung and what it takes to get there; ``minutes`` is how long it lasts."""
+    """One rung and what it takes to get there; ``minutes`` is how long it lasts.
+
+    ``when`` is a further condition in CEL; empty means always.
+    """
 
     rung: Rung
     uses: int
@@ -33,6 +36,7 @@ class Step(msgspec.Struct, frozen=True):
     minutes: int
     parameters: Mapping[str, str] = {}
     human_review: bool = False
+    when: str = ""
 
 
 LADDER: Final[tuple[Step, ...]] = (
