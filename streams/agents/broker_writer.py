@@ -76,7 +76,7 @@ class BrokerWriter:
                 await producer.send(
                     DEAD_LETTER_TOPIC,
                     fetched.chunk.values[i],
-                    key=fetched.keys[i],
+                    key=fetched.chunk.keys[i],
                     headers=[*fetched.headers[i], *reasons],
                 )
             )

@@ -31,7 +31,6 @@ class FetchedChunk:
     """
 
     chunk: Chunk
-    keys: Sequence[bytes | None]
     headers: Sequence[Headers]
     run: int
     index: int
@@ -43,9 +42,7 @@ class FetchedChunk:
         """Drop the records before ``offset``; ``start`` stays."""
         skip = bisect_left(self.chunk.offsets, offset)
         if skip:
-            offsets, values, timestamps = self.chunk
-            self.chunk = Chunk(offsets[skip:], values[skip:], timestamps[skip:])
-            self.keys = self.keys[skip:]
+            self.chunk = Chunk(*(column[skip:] for column in self.chunk))
             self.headers = self.headers[skip:]
 
 

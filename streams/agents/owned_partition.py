@@ -68,8 +68,9 @@ class OwnedPartition:
         if not self.read.began:
             self.read.skip_to(fetched.start)
         self.read.follow(fetched)
+        chunk = fetched.chunk
         rows: list[Row] = self.reader.read(
-            fetched.chunk.offsets, fetched.keys, fetched.chunk.values, fetched.headers
+            chunk.offsets, chunk.keys, chunk.values, fetched.headers
         )
         self.restored_rows += len(rows)
         self.stage.restore(rows)

@@ -29,12 +29,14 @@ class Chunk(NamedTuple):
     """Consecutive records of one partition, as parallel columns.
 
     ``offsets`` rise strictly (gaps are allowed: compaction, transactions);
-    ``timestamps`` are the records' Kafka timestamps in milliseconds.
+    ``timestamps`` are the records' Kafka timestamps in milliseconds. ``keys`` are only
+    needed where a tombstone has a meaning.
     """
 
     offsets: Sequence[int]
     values: Sequence[bytes | None]
     timestamps: Sequence[int]
+    keys: Sequence[bytes | None] = ()
 
 
 class Rejected(NamedTuple):

@@ -30,8 +30,7 @@ def _chunks(sizes: list[int], steps: list[int], begin: int) -> list[FetchedChunk
             end, count = offsets[-1] + 1, count + 1
         chunks.append(
             FetchedChunk(
-                chunk=Chunk(offsets, [b""] * size, [0] * size),
-                keys=[None] * size,
+                chunk=Chunk(offsets, [b""] * size, [0] * size, [None] * size),
                 headers=[()] * size,
                 run=0,
                 index=index,

@@ -13,8 +13,12 @@ from streams.errors import StateError
 
 def _chunk(run: int, index: int, offsets: list[int], start: int) -> FetchedChunk:
     return FetchedChunk(
-        chunk=Chunk(offsets, [b"%d" % o for o in offsets], offsets),
-        keys=[b"k%d" % o for o in offsets],
+        chunk=Chunk(
+            offsets,
+            [b"%d" % o for o in offsets],
+            offsets,
+            [b"k%d" % o for o in offsets],
+        ),
         headers=[(("h", b"%d" % o),) for o in offsets],
         run=run,
         index=index,
@@ -44,7 +48,7 @@ def test_every_record_is_seen_once_however_often_reading_starts_again(
             continuity.follow(chunk)
             seen.extend(chunk.chunk.offsets)
             assert chunk.chunk.values == [b"%d" % o for o in chunk.chunk.offsets]
-            assert chunk.keys == [b"k%d" % o for o in chunk.chunk.offsets]
+            assert chunk.chunk.keys == [b"k%d" % o for o in chunk.chunk.offsets]
             assert len(chunk.headers) == len(chunk.keys)
             position, index = chunk.end, index + 1
     assert seen == log
