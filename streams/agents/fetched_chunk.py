@@ -42,7 +42,10 @@ class FetchedChunk:
         """Drop the records before ``offset``; ``start`` stays."""
         skip = bisect_left(self.chunk.offsets, offset)
         if skip:
-            self.chunk = Chunk(*(column[skip:] for column in self.chunk))
+            offsets, values, timestamps, keys = self.chunk
+            self.chunk = Chunk(
+                offsets[skip:], values[skip:], timestamps[skip:], keys[skip:]
+            )
             self.headers = self.headers[skip:]
 
 

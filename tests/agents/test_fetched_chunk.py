@@ -49,7 +49,7 @@ def test_every_record_is_seen_once_however_often_reading_starts_again(
             seen.extend(chunk.chunk.offsets)
             assert chunk.chunk.values == [b"%d" % o for o in chunk.chunk.offsets]
             assert chunk.chunk.keys == [b"k%d" % o for o in chunk.chunk.offsets]
-            assert len(chunk.headers) == len(chunk.keys)
+            assert len(chunk.headers) == len(chunk.chunk.keys)
             position, index = chunk.end, index + 1
     assert seen == log
 
