@@ -19,7 +19,7 @@ from streams.bus.kafka_settings import client_settings
 from streams.config import Config
 from streams.errors import BrokerUnavailable, BusError, TopicMismatch
 
-__all__ = ["ReceivedRecord", "RecordsConsumer"]
+__all__ = ["ReceivedRecord", "RecordsConsumer", "newest_records"]
 
 _ANSWER_TIMEOUT = 8.0  # s until a silent broker counts as not there
 _POLL = 0.2  # s between two looks at the clock and at Ctrl-C
@@ -71,12 +71,14 @@ class RecordsConsumer:
                 "group.id": "distillwatch-reader",
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
+                "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",
                 **(kafka_settings or {}),
             }
         )
         try:
             partitions = [p for topic in topics for p in self._partitions(topic)]
+            self._behind = {(each.topic, each.partition) for each in partitions}
             for each in partitions:
                 each.offset = OFFSET_BEGINNING if from_beginning else self._end(each)
             self._consumer.assign(partitions)
@@ -107,10 +109,39 @@ class RecordsConsumer:
                 if error is None:
                     yield _record(message)
                     heard = time.monotonic()
-                elif not _passing(error):
-                    raise BusError(f"{self._bootstrap}: {error.str()}")
+                else:
+                    self._take_error(message, error)
             if until_idle is not None and time.monotonic() - heard >= until_idle:
                 return
+
+    def records_to_end(self) -> Iterator[ReceivedRecord]:
+        """Yield records up to the end that each partition has when it is reached.
+
+        Raises `BrokerUnavailable` when nothing is heard for 8 s before that.
+        """
+        heard = time.monotonic()
+        while self._behind:
+            for message in self._consumer.consume(_BATCH, _POLL):
+                error = message.error()
+                if error is None:
+                    yield _record(message)
+                else:
+                    self._take_error(message, error)
+                    if not _is_end(error):
+                        continue
+                heard = time.monotonic()
+            if self._behind and time.monotonic() - heard >= _ANSWER_TIMEOUT:
+                raise BrokerUnavailable(
+                    f"{self._bootstrap} fell silent before the end of "
+                    f"{', '.join(sorted({topic for topic, _ in self._behind}))}; "
+                    "try again"
+                )
+
+    def _take_error(self, message: Message, error: KafkaError) -> None:
+        if _is_end(error):
+            self._behind.discard((str(message.topic()), int(message.partition() or 0)))
+        elif not _passing(error):
+            raise BusError(f"{self._bootstrap}: {error.str()}")
 
     def _partitions(self, topic: str) -> list[TopicPartition]:
         try:
@@ -141,6 +172,28 @@ class RecordsConsumer:
             f"no broker answers at {self._bootstrap} ({error.args[0].str()}); "
             "start one with: distillwatch broker up"
         )
+
+
+def newest_records(bootstrap: str, topic: str) -> dict[bytes, ReceivedRecord]:
+    """Read a compacted topic to its present end: the newest record of each key.
+
+    Keys with a tombstone are left out, as are records without a key. Raises like
+    `RecordsConsumer`.
+    """
+    newest: dict[bytes, ReceivedRecord] = {}
+    with RecordsConsumer(bootstrap, [topic], from_beginning=True) as consumer:
+        for record in consumer.records_to_end():
+            if record.key is None:
+                continue
+            # Popped first, so that the order is that of the newest records.
+            newest.pop(record.key, None)
+            if record.value is not None:
+                newest[record.key] = record
+    return newest
+
+
+def _is_end(error: KafkaError) -> bool:
+    return bool(error.code() == KafkaError._PARTITION_EOF)  # noqa: SLF001  librdkafka's own codes are spelled so
 
 
 def _passing(error: KafkaError) -> bool:
