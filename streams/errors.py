@@ -9,7 +9,8 @@
     │   ├── UnknownSchema      framing names an unknown schema  [dead letter]
     │   ├── UndecodableRecord  bytes are not that record  [dead letter]
     │   ├── InvalidRecord      a field is out of its range  [dead letter]
-    │   └── ContentRefused     prompt or output text             [dead letter]
+    │   ├── ContentRefused     prompt or output text             [dead letter]
+    │   └── PolicyError        a policy or one of its conditions is wrong  [dead letter]
     ├── BusError               Kafka, or a process that stands for it
     │   ├── BrokerUnavailable  nobody answers there  [retriable]
     │   ├── BrokerStartFailed  the development broker did not come up
@@ -42,6 +43,7 @@ __all__ = [
     "DistillwatchError",
     "InvalidRecord",
     "MissingTool",
+    "PolicyError",
     "RegistryUnavailable",
     "ReporterClosed",
     "ScenarioError",
@@ -94,6 +96,12 @@ class InvalidRecord(ContractError):
 
 class ContentRefused(ContractError):
     """The record carries prompt or output text; the text is not repeated here."""
+
+    dead_letter = True
+
+
+class PolicyError(ContractError):
+    """A policy is wrong, or one of its conditions cannot be told."""
 
     dead_letter = True
 
