@@ -45,7 +45,11 @@ class Edge(msgspec.Struct, array_like=True):
 
 
 class AccountNode(msgspec.Struct, array_like=True):
-    """An account with evidence of its own, and its suspect facets."""
+    """An account with evidence of its own, and its suspect facets.
+
+    ``infrastructure`` has the hashes of its network, TLS, client and payment, 0 for
+    none, whether they are suspect or not.
+    """
 
     owner: int
     created: int
@@ -53,6 +57,7 @@ class AccountNode(msgspec.Struct, array_like=True):
     templated: int
     likeness: int
     edges: dict[int, Edge] = {}
+    infrastructure: tuple[int, int, int, int] = (0, 0, 0, 0)
 
 
 def facet_label(facet: int, node: FacetNode) -> str:

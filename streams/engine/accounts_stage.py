@@ -143,6 +143,7 @@ class AccountsStage:
 
     def _apply(self, events: EventColumns, out: FacetRows) -> None:
         rows = self.accounts.rows
+        out.add_traffic(events.minute)
         begin_rows(rows, events)
         self.accounts.touch(events.slot)
         if events.refused.any():

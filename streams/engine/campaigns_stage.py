@@ -22,6 +22,7 @@ from streams.engine.link_rows import LinkRow, decode_links
 from streams.engine.minute_inbox import Row as InboxRow
 from streams.engine.minute_stage import MinuteStage
 from streams.engine.stage import Output, Row
+from streams.features.account_row import TRAFFIC
 from streams.models.reference import GROUP_LOOKS, Reference
 from streams.policy.ladder import LADDER, Standing, climb
 
@@ -70,10 +71,11 @@ class CampaignsStage(MinuteStage[Output]):
     ) -> Iterator[Output]:
         touched: dict[int, set[str]] = {}
         facets: dict[int, None] = {}
-        for _, link in rows:
+        links = self._without_traffic(minute, rows)
+        for link in links:
             self._put(link)
             facets[link.facet] = None
-        for _, link in rows:
+        for link in links:
             if self.graph.facets[link.facet].is_template:
                 group = self.groups.of_template(link.facet, minute)
                 touched.setdefault(group.number, set()).add(link.account)
@@ -98,6 +100,25 @@ class CampaignsStage(MinuteStage[Output]):
                 actable = group.uses if renewed else touched[number]
                 yield from self._decide(minute, group, campaign, sorted(actable))
 
+    def _without_traffic(
+        self, minute: int, rows: list[tuple[Any, ...]]
+    ) -> list[LinkRow]:
+        links: list[LinkRow] = []
+        for _, link in rows:
+            if link.kind == TRAFFIC:
+                self.note_traffic(minute, link.count)
+            else:
+                links.append(link)
+        return links
+
+    def note_traffic(self, minute: int, events: int) -> None:
+        """Count all events of a minute, whoever sent them."""
+        self.state.traffic.add(minute, events)
+
+    def traffic_last_day(self) -> int:
+        """All events of the last 24 hours."""
+        return self.state.traffic.total()
+
     def _put(self, link: LinkRow) -> None:
         graph = self.graph
         node = graph.facets.get(link.facet)
@@ -114,6 +135,7 @@ class CampaignsStage(MinuteStage[Output]):
             graph.accounts[link.account] = account
         account.events, account.templated = link.events, link.templated
         account.likeness = link.likeness
+        account.infrastructure = link.infrastructure
         edge = Edge(link.first, link.last, link.count, link.slots)
         self.groups.put_edge(link.account, link.facet, edge)
         self.state.touch(link.facet, link.account)

@@ -14,6 +14,7 @@ from streams.campaigns.link_graph import AccountNode, FacetNode, LinkGraph
 from streams.engine.marked_rows import MARKER, MarkedRows
 from streams.engine.minute_inbox import InboxState
 from streams.engine.stage import Row
+from streams.features.traffic_day import TrafficDay
 from streams.policy.budget import Budget
 from streams.policy.ladder import Standing
 
@@ -25,6 +26,7 @@ _ACCOUNT: Final = b"a"
 _GROUP: Final = b"g"
 _CAMPAIGN: Final = b"c"
 _STANDING: Final = b"s"
+_TRAFFIC: Final = b"t"
 
 
 class CampaignsState:
@@ -36,6 +38,7 @@ class CampaignsState:
         self.campaigns: dict[int, Campaign] = {}
         self.standing: dict[str, Standing] = {}
         self.budget = Budget()
+        self.traffic = TrafficDay()
         self._facets: set[int] = set()
         self._accounts: set[str] = set()
         self._groups: set[int] = set()
@@ -71,7 +74,7 @@ class CampaignsState:
         if inbox == self._flushed:
             return []
         self._flushed = inbox
-        rows = [Row(_BUDGET, _pack(self.budget))]
+        rows = [Row(_BUDGET, _pack(self.budget)), Row(_TRAFFIC, _pack(self.traffic))]
         rows += [
             Row(_FACET + _number(facet), _pack(self.graph.facets[facet]))
             for facet in sorted(self._facets)
@@ -108,6 +111,8 @@ class CampaignsState:
         kind, rest, value = row.key[:1], row.key[1:], row.value
         if kind == _BUDGET and value is not None:
             self.budget = _unpack(value, Budget)
+        elif kind == _TRAFFIC and value is not None:
+            self.traffic = _unpack(value, TrafficDay)
         elif kind == _FACET and value is not None:
             self.graph.facets[_as_number(rest)] = _unpack(value, FacetNode)
         elif kind == _ACCOUNT and value is not None:

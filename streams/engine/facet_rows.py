@@ -2,7 +2,8 @@
 
 Member rows say: in this minute, this account used this facet so often, with these
 fillings, and this is what its own evidence amounts to so far. Sum rows say how much
-traffic and how many accounts a shared infrastructure facet has in this partition.
+traffic and how many accounts a shared infrastructure facet has in this partition, and
+how many events each minute had.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from streams.contracts.column_batch import pack_columns
 from streams.contracts.stage_batch import StageBatch, encode_batch
 from streams.engine.stage import Output
-from streams.features.account_row import TEMPLATE_KINDS
+from streams.features.account_row import INFRASTRUCTURE_KINDS, TEMPLATE_KINDS, TRAFFIC
 from streams.features.account_table import AccountTable
 from streams.features.account_update import Updated
 from streams.features.event_columns import EventColumns
@@ -30,7 +31,7 @@ MAX_FILLINGS: Final = 8
 _PART_BYTES: Final = 900_000
 """Most bytes of columns in a part; Kafka takes records of 1 MB by default."""
 
-_ROW_BYTES: Final = 160
+_ROW_BYTES: Final = 192
 """Bytes of the numbers of a member row with all its fillings and of a sum row."""
 
 _TEXT_BYTES: Final = 5
@@ -92,6 +93,7 @@ class FacetRows:
         kept[kind[starts] >= len(TEMPLATE_KINDS)] = 0
         within = np.arange(len(at)) - np.repeat(starts, counts)
         rows = accounts.rows[events.slot[first]]
+        own = directory.hashes_of(events.infrastructure[last])
         self._members.append(
             {
                 "minute": events.minute[first].astype("<i4"),
@@ -107,8 +109,23 @@ class FacetRows:
                 "templated": updated.templated[last].astype("<u4"),
                 "likeness": likeness[last],
                 "markers": events.markers[last],
+                **{name: own[:, n] for n, name in enumerate(INFRASTRUCTURE_KINDS)},
                 "fillings": kept.astype("u1"),
                 "exact": events.exact[at][within < np.repeat(kept, counts)],
+            }
+        )
+
+    def add_traffic(self, minutes: npt.NDArray[np.int64]) -> None:
+        """Add a sum row of facet 0 per minute, with the number of all its events."""
+        minute, events = np.unique(minutes, return_counts=True)
+        nothing = np.zeros(len(minute), "<u4")
+        self._sums.append(
+            {
+                "sum_minute": minute.astype("<i4"),
+                "sum_kind": np.full(len(minute), TRAFFIC, "u1"),
+                "sum_facet": np.zeros(len(minute), "<u8"),
+                "sum_events": events.astype("<u4"),
+                "sum_accounts": nothing,
             }
         )
 

@@ -13,14 +13,14 @@ from typing import Any, Final
 import msgspec
 
 from streams.contracts.column_batch import Columns, unpack_columns
-from streams.engine.link_rows import LinkRow, member_links
+from streams.engine.link_rows import LinkRow, member_links, traffic_row
 from streams.engine.marked_rows import MARKER, MarkedRows
 from streams.engine.minute_inbox import InboxState
 from streams.engine.minute_inbox import Row as InboxRow
 from streams.engine.minute_stage import MinuteStage
 from streams.engine.stage import Output, Row
 from streams.errors import UndecodableRecord
-from streams.features.account_row import TEMPLATE_KINDS
+from streams.features.account_row import INFRASTRUCTURE_KINDS, TEMPLATE_KINDS, TRAFFIC
 from streams.features.facet_state import MAX_MEMBERS, FacetState, Member, distinct_share
 from streams.models.drift import REMEMBERED_HOURS, pivot_model
 from streams.models.families import families_of
@@ -70,14 +70,10 @@ class FacetsStage(MinuteStage[LinkRow]):
     def _apply_minute(
         self, minute: int, rows: list[tuple[Any, ...]]
     ) -> Iterator[LinkRow]:
-        touched: dict[tuple[int, str], None] = {}
-        for row in rows:
-            facet = row[1]
-            if row[2]:
-                self._use(minute, row)
-                touched[facet, row[2]] = None
-            else:
-                self._count(minute, row)
+        traffic = sum(row[4] for row in rows if row[3] == TRAFFIC)
+        if traffic:
+            yield traffic_row(minute, traffic)
+        touched = self._take_rows(minute, rows)
         newly_suspect: dict[int, None] = {}
         for facet, _ in touched:
             state = self.facets[facet]
@@ -91,6 +87,20 @@ class FacetsStage(MinuteStage[LinkRow]):
             known = self.facets[facet].suspect and account in self.members[facet]
             if known and facet not in newly_suspect:
                 yield self._link(minute, facet, account)
+
+    def _take_rows(
+        self, minute: int, rows: list[tuple[Any, ...]]
+    ) -> dict[tuple[int, str], None]:
+        """Apply the rows of a minute; give the memberships they touch, in order."""
+        touched: dict[tuple[int, str], None] = {}
+        for row in rows:
+            facet = row[1]
+            if row[2]:
+                self._use(minute, row)
+                touched[facet, row[2]] = None
+            elif row[3] != TRAFFIC:
+                self._count(minute, row)
+        return touched
 
     def _count(self, minute: int, row: tuple[Any, ...]) -> None:
         """Add a partition's traffic and new accounts of an infrastructure facet."""
@@ -120,7 +130,7 @@ class FacetsStage(MinuteStage[LinkRow]):
             state.fillings.add(filling)
         self._dirty_facets.add(facet)
         members = self.members.setdefault(facet, {})
-        owner, created, events, templated, likeness, markers = use
+        owner, created, events, templated, likeness, markers, infrastructure = use
         for family in families_of(markers):
             state.families[family] = state.families.get(family, 0) + count
         member = members.get(account)
@@ -132,6 +142,7 @@ class FacetsStage(MinuteStage[LinkRow]):
         member.use(minute, count)
         member.events, member.templated = events, templated
         member.likeness = likeness
+        member.infrastructure = infrastructure
         self._dirty_members.add((facet, account))
 
     def _forget_oldest(self, facet: int, members: dict[str, Member]) -> None:
@@ -252,8 +263,11 @@ def _member_rows(columns: Columns) -> Iterator[tuple[Any, ...]]:
             name: columns[name].tolist()
             for name in ("minute", "facet", "kind", "count", "fillings", "exact")
         }
+        lists = (columns[name].tolist() for name in INFRASTRUCTURE_KINDS)
+        infrastructure = zip(*lists, strict=True)
         own = zip(
             *(columns[name].tolist() for name in _OWN),
+            infrastructure,
             strict=True,
         )
         end = 0

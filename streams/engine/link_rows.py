@@ -14,8 +14,9 @@ import msgspec
 from streams.contracts.stage_batch import StageBatch, encode_batch
 from streams.engine.stage import Output
 from streams.errors import UndecodableRecord
+from streams.features.account_row import TRAFFIC
 
-__all__ = ["LinkRow", "decode_links", "member_links"]
+__all__ = ["LinkRow", "decode_links", "member_links", "traffic_row"]
 
 _PART_BYTES: Final = 900_000
 """Bytes of rows in a part; Kafka takes records of 1 MB by default. Rows are counted by
@@ -27,7 +28,8 @@ class LinkRow(msgspec.Struct, frozen=True, array_like=True, order=True):
 
     ``degree`` counts the accounts that use the facet at all; ``distinct`` is the share
     of distinct fillings among ``samples``. See `streams.features.facet_state.Member`
-    for the account's fields.
+    for the account's fields. A row of kind `TRAFFIC` is about nobody: its ``count`` is
+    the number of all events of the minute.
     """
 
     minute: int
@@ -50,6 +52,33 @@ class LinkRow(msgspec.Struct, frozen=True, array_like=True, order=True):
     templated: int
     likeness: int
     slots: int
+    infrastructure: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+
+def traffic_row(minute: int, events: int) -> LinkRow:
+    """Make the row that tells the events of a minute over all partitions."""
+    return LinkRow(
+        minute=minute,
+        facet=0,
+        account="",
+        kind=TRAFFIC,
+        name="",
+        degree=0,
+        exchanges=0,
+        samples=0,
+        distinct=0.0,
+        pivot="",
+        families=[],
+        owner=0,
+        created=-1,
+        first=minute,
+        last=minute,
+        count=events,
+        events=0,
+        templated=0,
+        likeness=0,
+        slots=0,
+    )
 
 
 _decoder = msgspec.msgpack.Decoder(list[LinkRow])

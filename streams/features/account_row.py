@@ -19,6 +19,7 @@ __all__ = [
     "RECENT_REQUESTS",
     "ROW_VERSION",
     "TEMPLATE_KINDS",
+    "TRAFFIC",
 ]
 
 ROW_VERSION: Final = 1
@@ -38,6 +39,9 @@ INFRASTRUCTURE_KINDS: Final = ("network", "tls", "client", "payment")
 
 FACET_KINDS: Final = (*TEMPLATE_KINDS, *INFRASTRUCTURE_KINDS)
 """Kinds of facet by number, as they travel."""
+
+TRAFFIC: Final = 255
+"""Kind of the rows that tell the events of a whole minute, whatever their facets."""
 
 RECENT_REQUESTS: Final = 8
 """Requests an account remembers the template tags of: at a mix of 10 % campaign

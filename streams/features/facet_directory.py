@@ -68,6 +68,17 @@ class FacetDirectory:
                 result[index] = self._number(kind, name)
         return result
 
+    def hashes_of(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+        """Give the hashes of facets by row number; -1 gives 0.
+
+        >>> FacetDirectory().hashes_of(np.array([[-1]])).tolist()
+        [[0]]
+        """
+        hashes: npt.NDArray[np.uint64] = np.where(
+            numbers >= 0, self.hashes[numbers], np.uint64(0)
+        )
+        return hashes
+
     def _number(self, kind: int, name: str) -> int:
         number = self._row_of[kind].get(name)
         if number is None:

@@ -68,7 +68,8 @@ class Member(msgspec.Struct, array_like=True):
     """An account's use of a facet, with its own evidence so far.
 
     ``slots`` has bit i set when the account was active i half hours before
-    ``last``; ``events`` and ``templated`` are the account's totals.
+    ``last``; ``events`` and ``templated`` are the account's totals; ``infrastructure``
+    the hashes of its network, TLS, client and payment (0: absent) as last seen.
     """
 
     owner: int
@@ -80,6 +81,7 @@ class Member(msgspec.Struct, array_like=True):
     templated: int = 0
     likeness: int = 0
     slots: int = 0
+    infrastructure: tuple[int, int, int, int] = (0, 0, 0, 0)
 
     def use(self, minute: int, count: int) -> None:
         """Count ``count`` uses in ``minute``, which never falls."""

@@ -12,7 +12,7 @@ from streams.contracts.codec import encode
 from streams.engine.accounts_stage import LIKENESS_GATE, AccountsStage
 from streams.engine.stage import Chunk, Row
 from streams.errors import InvalidRecord, StateError
-from streams.features.account_row import ACCOUNT_ROW, INFRASTRUCTURE_KINDS
+from streams.features.account_row import ACCOUNT_ROW, INFRASTRUCTURE_KINDS, TRAFFIC
 from streams.models.likeness import Likeness
 
 # Opens the likeness gate for accounts that mostly use templates, not for others.
@@ -136,7 +136,10 @@ def test_closing_again_or_earlier_does_nothing() -> None:
 def test_every_facets_partition_is_told_that_minutes_closed() -> None:
     outputs = run(make, records([Burst(0, 0, 3, 1, "bare"), Burst(0, 9, 3, 1, "bare")]))
     told = minutes(outputs.outputs)
-    assert told == {at: ([], EPOCH + 8) for at in range(_PARTITIONS)}
+    traffic = (EPOCH, 0, "", TRAFFIC, 1, 0)
+    assert told == {
+        at: ([traffic] if at == 0 else [], EPOCH + 8) for at in range(_PARTITIONS)
+    }
 
 
 def test_refused_requests_are_counted_and_are_no_evidence() -> None:
@@ -146,7 +149,9 @@ def test_refused_requests_are_counted_and_are_no_evidence() -> None:
     assert rows["refused"].tolist() == [18] * 5
     for field in ("events", "templated", "minute_peak", "tokens_in", "active_hours"):
         assert not rows[field].any()
-    assert all(not told.rows for told in minutes(ended.outputs).values())
+    told = [row for about in minutes(ended.outputs).values() for row in about.rows]
+    assert {row[3] for row in told} == {TRAFFIC}
+    assert sum(row[4] for row in told) == 90
 
 
 def test_an_event_from_the_future_is_refused_and_closes_nothing() -> None:

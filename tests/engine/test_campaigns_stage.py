@@ -64,6 +64,7 @@ def snapshot(stage: CampaignsStage) -> tuple[object, ...]:
         state.campaigns,
         state.standing,
         state.budget,
+        state.traffic,
     )
 
 
@@ -169,3 +170,10 @@ def test_records_of_others_are_refused_one_by_one() -> None:
     assert [refusal.offset for refusal in rejected] == [0, 1, 2, 3]
     assert stage.applied_offset == 4
     assert stage.advance() == []
+
+
+def test_all_traffic_of_the_last_day_is_known() -> None:
+    stream = [Burst(n % 9, 60, 3, 5, "plain") for n in range(40)]
+    stage: CampaignsStage = run(make, as_log(interleave(links(stream), ()))).stage
+    assert stage.traffic_last_day() == 24 * 5
+    assert not stage.graph.facets

@@ -5,7 +5,7 @@ One event at a time, with dictionaries and sets; how a chunk is cut plays no par
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ from streams.contracts.stage_batch import decode_batch
 from streams.engine import facet_rows
 from streams.engine.accounts_stage import AccountsStage
 from streams.engine.facet_rows import MAX_FILLINGS
-from streams.features.account_row import INFRASTRUCTURE_KINDS, TEMPLATE_KINDS
+from streams.features.account_row import INFRASTRUCTURE_KINDS, TEMPLATE_KINDS, TRAFFIC
 from streams.features.facet_directory import facet_hash
 from streams.features.stable_hash import stable_hash
 from streams.models.likeness import Likeness
@@ -109,7 +109,9 @@ def expected_members(stream: Sequence[Burst]) -> list[tuple[Any, ...]]:
                 linked.add((use.account, kind, name))
                 facet = facet_hash(INFRASTRUCTURE_KINDS[kind], name)
                 facets.append((kind + _TEMPLATES, facet, name))
-        own = (*about[use.account], events, templated, 0, use.markers)
+        names = zip(INFRASTRUCTURE_KINDS, (use.fields[f] for f in _FIELDS), strict=True)
+        used = tuple(0 if n is None else facet_hash(kind, n) for kind, n in names)
+        own = (*about[use.account], events, templated, 0, use.markers, used)
         for kind, facet, name in facets:
             model = use.fields["request_model"]
             key = (use.minute, facet, use.account, kind, name, model)
@@ -124,7 +126,7 @@ def expected_members(stream: Sequence[Burst]) -> list[tuple[Any, ...]]:
 
 
 def expected_sums(stream: Sequence[Burst]) -> list[tuple[Any, ...]]:
-    """Say which sum rows must come of infrastructure that accounts share."""
+    """Say which sum rows must come of shared infrastructure and of all traffic."""
     by_minute: dict[int, list[Use]] = defaultdict(list)
     for use in uses(stream):
         if use.fields["enforced_action_id"] is None:
@@ -152,6 +154,8 @@ def expected_sums(stream: Sequence[Burst]) -> list[tuple[Any, ...]]:
                 rows.append((minute, number, "", kind, waiting.pop(facet), new))
                 told[facet] = len(users[facet])
             hours[facet] = minute // 60
+    counts = Counter(use.minute for use in uses(stream))
+    rows += [(minute, 0, "", TRAFFIC, events, 0) for minute, events in counts.items()]
     return sorted(rows)
 
 
@@ -180,7 +184,7 @@ def test_rows_are_what_plain_python_says(stream: list[Burst], plan: list[Step]) 
     members = [row for row in rows if row[2]]
     for row in members:  # likeness is the stage's own matter
         assert row[7][4] in {0, -900}
-    plain = [(*r[:7], (*r[7][:4], 0, r[7][5]), *r[8:]) for r in members]
+    plain = [(*r[:7], (*r[7][:4], 0, *r[7][5:]), *r[8:]) for r in members]
     assert plain == expected_members(stream)
     assert [row for row in rows if not row[2]] == expected_sums(stream)
 
@@ -198,7 +202,7 @@ def test_accounts_of_shared_infrastructure_add_up_to_the_truth(
                 users[facet_hash(kind, name)].add(use.account)
     counted: dict[int, int] = defaultdict(int)
     for row in told(stream, plan):
-        if not row[2]:
+        if not row[2] and row[3] != TRAFFIC:
             counted[row[1]] += row[5]
     # What a single account uses at home is never told to anybody.
     assert counted == {f: len(who) for f, who in users.items() if len(who) > 1}

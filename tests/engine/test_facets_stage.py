@@ -20,7 +20,12 @@ from streams.engine.facets_stage import FacetsStage
 from streams.engine.link_rows import LinkRow
 from streams.engine.stage import Chunk, Output
 from streams.errors import InvalidRecord, UndecodableRecord
-from streams.features.account_row import TEMPLATE_KINDS
+from streams.features.account_row import (
+    INFRASTRUCTURE_KINDS,
+    TEMPLATE_KINDS,
+    TRAFFIC,
+)
+from streams.features.facet_directory import facet_hash
 from streams.models.likeness import Likeness
 
 _SOURCES = 2
@@ -164,12 +169,33 @@ def test_rows_of_a_facet_that_becomes_suspect_tell_of_all_members_at_once() -> N
     found, closed = links(run(make, [*log, *_closing(len(log))]))
     assert closed > EPOCH
     by_facet: dict[int, list[LinkRow]] = {}
-    for row in found:
+    for row in (row for row in found if row.kind != TRAFFIC):
         by_facet.setdefault(row.facet, []).append(row)
     for rows in by_facet.values():
         first = [row for row in rows if row.minute == rows[0].minute]
         assert len({row.account for row in first}) == len(first) >= 3
         assert all(row.last <= row.minute for row in rows)
+
+
+def test_members_carry_their_infrastructure_whether_it_is_suspect_or_not() -> None:
+    log = as_log(sums(0, campaign(6, 6), ()))
+    found, _ = links(run(make, [*log, *_closing(len(log))]))
+    named = [row for row in found if row.account == "account-5"]
+    names = ("network-1", "tls", "client-1", "payment-1")
+    pairs = zip(INFRASTRUCTURE_KINDS, names, strict=True)
+    expected = tuple(facet_hash(kind, name) for kind, name in pairs)
+    assert {row.infrastructure for row in named} == {expected}
+    assert expected[3] not in {row.facet for row in found}
+
+
+def test_all_traffic_is_told_once_a_minute() -> None:
+    late = [Burst(0, 7, 3, 2, "bare"), Burst(1, 2, 3, 4, "late")]
+    streams = ([*late, Burst(1, 2, 3, 1, "plain")], campaign(5, 3))
+    log = as_log(interleave([sums(s, streams[s], ()) for s in range(_SOURCES)], ()))
+    found, _ = links(run(make, [*log, *_closing(len(log))]))
+    told = {row.minute: row.count for row in found if row.kind == TRAFFIC}
+    # The last minute of each source is still open; those that close it come together.
+    assert told == {EPOCH + 7: 16, EPOCH + 14: 10, EPOCH + 40_000: 2}
 
 
 def test_members_forgotten_stay_forgotten_after_a_restart(

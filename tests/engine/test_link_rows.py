@@ -18,11 +18,13 @@ _DRAWN: dict[str, Any] = {
     "float": st.floats(0, 1),
     "str": st.text(),
     "list[str]": st.lists(st.text()),
+    "tuple[int, int, int, int]": st.tuples(*[_WORD] * 4),
 }
 _LARGEST = {
     "int": 2**64 - 1,
     "float": 0.1,
     "list[str]": ["reasoning"],
+    "tuple[int, int, int, int]": (2**64 - 1,) * 4,
 }
 
 
