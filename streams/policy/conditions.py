@@ -268,9 +268,11 @@ def _check_names(text: str, program: cel.Program) -> None:
     bound = set(_BOUND.findall(text))
     for name in program.variables():
         if name not in _GROUPS and name not in bound:
+            meant = sorted(each for each in _NAMES if each.endswith(f".{name}"))
+            hint = f"did you mean {' or '.join(meant)}?" if meant else ""
             raise PolicyError(
                 f"condition {text!r}: there is no variable {name}; "
-                f"{did_you_mean(name, sorted(_NAMES))}"
+                f"{hint or did_you_mean(name, sorted(_NAMES))}"
             )
     for name in program.functions():
         if name[0].isalpha() and name not in _FUNCTIONS:

@@ -12,7 +12,7 @@ __all__ = ["MINUTES_PER_DAY", "MINUTES_PER_HOUR", "format_duration", "parse_dura
 MINUTES_PER_HOUR: Final = 60
 MINUTES_PER_DAY: Final = 24 * MINUTES_PER_HOUR
 _UNITS: Final = {"m": 1, "h": MINUTES_PER_HOUR, "d": MINUTES_PER_DAY}
-_WRITTEN: Final = re.compile(r"(\d{1,6})([mhd])", re.ASCII)
+_WRITTEN: Final = re.compile(r"(\d{1,7})([mhd])", re.ASCII)
 _LONGEST: Final = 3650 * MINUTES_PER_DAY
 """Ten years: what is longer is a typing error."""
 
