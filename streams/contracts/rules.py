@@ -167,7 +167,7 @@ def _longest(value: Any) -> int:
     """Give the length of the longest string in a field's value."""
     if isinstance(value, str):
         return len(value)
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return max(map(_longest, value), default=0)
     return 0
 

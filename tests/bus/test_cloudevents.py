@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +31,19 @@ def test_headers_are_those_of_the_kafka_binding() -> None:
         ("ce_time", b"2026-01-01T00:00:00.123Z"),
         ("content-type", b"application/avro"),
     ]
+
+
+@given(st.integers(-62_135_596_800_000, LAST_MILLISECOND))
+def test_times_are_those_of_the_calendar(time_ms: int) -> None:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time_ms)
+    written = dict(headers("a", "t", "s", time_ms))["ce_time"].decode()
+    assert written == f"{moment.replace(tzinfo=None).isoformat('T', 'milliseconds')}Z"
+
+
+@pytest.mark.parametrize("time_ms", [LAST_MILLISECOND + 1, 2**62])
+def test_a_time_that_no_calendar_has_overflows(time_ms: int) -> None:
+    with pytest.raises(OverflowError):
+        headers("a", "t", "s", time_ms)
 
 
 @pytest.mark.parametrize(

@@ -74,8 +74,9 @@ def test_length_is_counted_in_characters(event: Event) -> None:
         check_record("RequestEvent", event(1, client="é" * (MAX_FIELD_CHARS + 1)))
 
 
-def test_long_strings_in_lists_are_refused(event: Event) -> None:
-    reasons = ["stop", "x" * (MAX_FIELD_CHARS + 1)]
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_long_strings_in_lists_are_refused(event: Event, kind: type) -> None:
+    reasons = kind(["stop", "x" * (MAX_FIELD_CHARS + 1)])
 
     with pytest.raises(ContentRefused, match="response_finish_reasons"):
         check_record("RequestEvent", event(1, response_finish_reasons=reasons))

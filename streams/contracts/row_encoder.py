@@ -1,0 +1,252 @@
+"""Encode and check a record in one pass over its fields, at a quarter of the cost.
+
+fastavro asks at each union which branch a value fits, and `rules.check_record` looks at
+each field again. Here every field has a function, made once from its type and its
+rules, that gives the bytes of a plain value. Most values come from a table, as models,
+clients, networks and small numbers repeat.
+
+What is not plain (a subclass, a number of numpy) or breaks a rule is left to `codec`
+and `rules`: they encode it all the same, or say what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import operator
+import struct
+import sys
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, Final, NoReturn, TypeAlias
+
+from streams.contracts.codec import encode_datum
+from streams.contracts.rules import SECRET, SECRET_STARTS, Rules, check_record, rules
+from streams.contracts.schemas import physical, schema
+
+__all__ = ["RowEncoder"]
+
+_Encode: TypeAlias = Callable[[Any], bytes]
+
+_GROUP: Final = 7  # bits of a number in one byte of a varint
+_MORE: Final = 1 << _GROUP  # the bit that says another byte follows
+_PAIR: Final = 1 << 2 * _GROUP  # two groups are looked up at once
+_LONG_BITS: Final = 63
+_LIMIT: Final = 1 << _LONG_BITS  # a long is from -_LIMIT to _LIMIT - 1
+_LONGEST_KEPT: Final = 64  # bytes; ids, models and fingerprints are shorter
+_MOST_KEPT: Final = 16_384  # values in a table; about 4 MB of strings
+_SECRET_STARTS: Final = frozenset(SECRET_STARTS)
+_START: Final = 2  # characters of each of them
+_DOUBLE: Final = struct.Struct("<d")
+_END: Final = b"\0"  # of an array
+_NULL: Final = "null"
+
+_LAST: Final = [bytes((n,)) for n in range(_MORE)] + [
+    bytes((n % _MORE | _MORE, n >> _GROUP)) for n in range(_MORE, _PAIR)
+]
+_FIRST: Final = [bytes((n % _MORE | _MORE, n >> _GROUP | _MORE)) for n in range(_PAIR)]
+
+
+class RowEncoder:
+    """Encodes the records of one schema, without framing; threads may share it.
+
+    The schema may hold strings, longs, doubles, booleans, bytes, arrays of strings, and
+    unions of null and one of these.
+
+    >>> encode = RowEncoder("RequestEvent")
+    >>> event = {"event_id": "e", "occurred_at": 1, "account_id": "a"}
+    >>> encode({**event, "request_model": "m"})[:6].hex(" ")
+    '02 65 02 02 61 00'
+    """
+
+    __slots__ = ("_defaults", "_encoders", "_name")
+
+    def __init__(self, name: str, *, unique: Iterable[str] = ()) -> None:
+        """Make the functions; ``unique`` fields hardly repeat, so no table helps."""
+        self._name = name
+        declared = schema(name)["fields"]
+        self._defaults = {field["name"]: field.get("default") for field in declared}
+        makers = _Encoders(rules(name), frozenset(unique))
+        self._encoders = [
+            makers.of_field(field["name"], field["type"])
+            for field in physical(schema(name))["fields"]
+        ]
+
+    def __call__(self, record: Mapping[str, Any]) -> bytes:
+        """Encode a record; missing fields take their defaults, times are int ms.
+
+        Raises what `codec.encode_datum` and `rules.check_record` raise.
+        """
+        # A field without a default becomes None here, which its encoder refuses.
+        values = {**self._defaults, **record}.values()
+        if len(values) == len(self._encoders):
+            try:
+                return b"".join(map(operator.call, self._encoders, values))
+            except Exception:  # noqa: BLE001, S110  any misfit is left to those below
+                pass
+        datum = encode_datum(self._name, record)
+        check_record(self._name, record)
+        return datum
+
+
+class _NotPlainError(Exception):
+    """A value that only the usual encoder can judge."""
+
+
+def _refuse() -> NoReturn:
+    raise _NotPlainError
+
+
+class _Table(dict[Hashable, bytes]):
+    """Value to its bytes, filled as values come; emptied when it is full."""
+
+    __slots__ = ("_encode",)
+
+    def __init__(self, encode: _Encode) -> None:
+        super().__init__()
+        self._encode = encode
+
+    def __missing__(self, value: Hashable) -> bytes:
+        encoded = self._encode(value)
+        if len(encoded) <= _LONGEST_KEPT:
+            if len(self) >= _MOST_KEPT:
+                self.clear()
+            self[value] = encoded
+        return encoded
+
+
+def _long_varint(code: int) -> bytes:
+    first = b""
+    while code >= _PAIR:
+        first += _FIRST[code % _PAIR]
+        code >>= 2 * _GROUP
+    return first + _LAST[code]
+
+
+_upper: Final = _Table(_long_varint)
+"""What follows the first 14 bits; of a time in milliseconds it stays for 8 s."""
+
+
+def _varint(code: int) -> bytes:
+    if code < _PAIR:
+        return _LAST[code]
+    return _FIRST[code % _PAIR] + _upper[code >> 2 * _GROUP]
+
+
+class _Encoders:
+    """Makes the function of each field; fields that are checked alike share a table."""
+
+    def __init__(self, rule: Rules, unique: frozenset[str]) -> None:
+        self._rules = rule
+        self._unique = unique
+        self._tables: dict[tuple[object, ...], _Table] = {}
+
+    def of_field(self, name: str, avro: Any) -> _Encode:
+        branch, null = b"", None
+        if isinstance(avro, list):
+            # In a union the index of the branch goes first, 0 or 1 in zigzag.
+            place = avro.index(_NULL)
+            null, branch = _varint(place << 1), _varint((1 - place) << 1)
+            avro = avro[1 - place]
+        match avro:
+            case "string":
+                return self._string(name, branch, null)
+            case "long":
+                return self._long(name, branch, null)
+            case "double":
+                return _double(branch, null)
+            case "boolean":
+                return _boolean(branch, null)
+            case "bytes":
+                return _bytes(branch, null)
+            case {"type": "array", "items": "string"}:
+                return _array(self._string(name, b"", None))
+        raise NotImplementedError(f"field {name} is of type {avro}")
+
+    def _string(self, name: str, branch: bytes, null: bytes | None) -> _Encode:
+        least = 1 if name in self._rules.required else 0
+        most = self._rules.max_chars or sys.maxsize
+        ids = name in self._rules.ids
+
+        def encode(value: str | None) -> bytes:
+            if value.__class__ is not str:
+                return null if value is None and null is not None else _refuse()
+            if not least <= len(value) <= most or (ids and _is_secret(value)):
+                _refuse()
+            raw = value.encode()
+            return branch + _varint(len(raw) << 1) + raw
+
+        if name in self._unique:
+            return encode
+        return self._table(encode, "string", branch, least, most, ids).__getitem__
+
+    def _long(self, name: str, branch: bytes, null: bytes | None) -> _Encode:
+        least = 0 if name in self._rules.times else -_LIMIT
+
+        def encode(value: int) -> bytes:
+            if not least <= value < _LIMIT:
+                _refuse()
+            return branch + _varint(value << 1 ^ value >> _LONG_BITS)
+
+        find: _Encode = encode
+        if name not in self._unique:
+            find = self._table(encode, "long", branch, least).__getitem__
+
+        def look_up(value: int | None) -> bytes:
+            # Only of an int: True and 1.0 would find what belongs to 1.
+            if value.__class__ is int:
+                return find(value)
+            return null if value is None and null is not None else _refuse()
+
+        return look_up
+
+    def _table(self, encode: _Encode, *alike: object) -> _Table:
+        return self._tables.setdefault(alike, _Table(encode))
+
+
+def _is_secret(value: str) -> bool:
+    return value[:_START] in _SECRET_STARTS and SECRET.match(value) is not None
+
+
+def _double(branch: bytes, null: bytes | None) -> _Encode:
+    def encode(value: float | None) -> bytes:
+        if value.__class__ is float or value.__class__ is int:
+            return branch + _DOUBLE.pack(value)
+        return null if value is None and null is not None else _refuse()
+
+    return encode
+
+
+def _boolean(branch: bytes, null: bytes | None) -> _Encode:
+    true, false = branch + b"\1", branch + b"\0"
+
+    def encode(value: bool | None) -> bytes:
+        if value is True:
+            return true
+        if value is False:
+            return false
+        return null if value is None and null is not None else _refuse()
+
+    return encode
+
+
+def _bytes(branch: bytes, null: bytes | None) -> _Encode:
+    def encode(value: bytes | None) -> bytes:
+        if value.__class__ is bytes:
+            return branch + _varint(len(value) << 1) + value
+        return null if value is None and null is not None else _refuse()
+
+    return encode
+
+
+def _array(item: _Encode) -> _Encode:
+    def encode(values: tuple[str, ...]) -> bytes:
+        if not values:
+            return _END
+        return b"".join((_varint(len(values) << 1), *map(item, values), _END))
+
+    table = _Table(encode)
+
+    def look_up(values: list[str] | tuple[str, ...]) -> bytes:
+        if values.__class__ is not list and values.__class__ is not tuple:
+            _refuse()
+        return table[tuple(values)]
+
+    return look_up
