@@ -26,6 +26,7 @@ VERBS: dict[str, str] = {
     "tail": "streams.cli.tail:app",
     "conformance": "streams.cli.conformance:app",
     "enforcer": "streams.cli.enforcer:app",
+    "bridge": "streams.cli.bridge:app",
     "reference": "streams.cli.reference:app",
     "benchmark": "streams.cli.benchmark:app",
     "settings": "streams.cli.settings:app",

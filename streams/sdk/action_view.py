@@ -12,7 +12,7 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeAlias
 
 from streams.bus.records_consumer import ReceivedRecord
 from streams.contracts.records import Action
@@ -28,7 +28,10 @@ from streams.sdk.topic_follower import TopicFollower
 from streams.sdk.view_snapshot import read_snapshot, write_snapshot
 from streams.sdk.view_stats import ViewState, ViewStats
 
-__all__ = ["ActionView"]
+__all__ = ["ActionView", "OnChange"]
+
+OnChange: TypeAlias = Callable[[Action, bool], object]
+"""Told an action, and whether it is what is in force for its subject from now on."""
 
 _TOPIC: Final = "llm.actions"
 _POLL: Final = 0.1  # s between two looks at the clock, for expiries
@@ -60,9 +63,13 @@ class ActionView:
 
     ``honour`` is the enforcer's own policy: it returns None, or why an action is
     refused here. ``acknowledger`` is told what was applied, refused, expired and
-    released. At most ``max_subjects`` are held, 1.2 kB each; what finds no room is
-    counted and refused. The features of the evidence are left out, since no enforcer
-    needs them, unless ``keep_evidence``. ``clock`` gives seconds since the epoch.
+    released. ``on_change`` is called in the view's thread with each action that comes
+    into force or, with False, that is not or no longer in force; the last call for a
+    subject holds, also during a load. It must neither wait nor raise.
+
+    At most ``max_subjects`` are held, 1.2 kB each; what finds no room is counted and
+    refused. The features of the evidence are left out, since no enforcer needs them,
+    unless ``keep_evidence``. ``clock`` gives seconds since the epoch.
 
     Make a view after a server has forked its workers, one in each: in a child of its
     process it keeps the state and follows no more.
@@ -75,6 +82,7 @@ class ActionView:
         topic: str = _TOPIC,
         honour: Honour | None = None,
         acknowledger: Acknowledger | None = None,
+        on_change: OnChange | None = None,
         snapshot_path: str | os.PathLike[str] | None = None,
         max_subjects: int = MAX_SUBJECTS,
         keep_evidence: bool = False,
@@ -87,6 +95,7 @@ class ActionView:
         self._keep_evidence = keep_evidence
         self._writers = writers or WriterSchemas("Action")
         self._clock = clock
+        self._on_change = on_change
         self._log = ThrottledLog(_log)
         self._counts: collections.Counter[str] = collections.Counter()
         self._last_undecodable = ""
@@ -207,6 +216,8 @@ class ActionView:
         for action in kept.actions:
             self._actions.upsert(action, now)
         self._outcomes.know(e.action for e in self._actions if e.withheld is None)
+        for action in kept.actions:
+            self._show([], action)
         self._state = "snapshot"
 
     def _run(self) -> None:
@@ -228,6 +239,7 @@ class ActionView:
         for record in follower.read(_POLL):
             self._outcomes.tell(self._take(record))
         expired = self._actions.expire(self._now())
+        self._show(expired)
         self._changed |= bool(expired)
         self._outcomes.tell(expired)
         if self._loading and follower.caught_up:
@@ -244,7 +256,9 @@ class ActionView:
 
     def _end_load(self) -> None:
         self._loading = False
-        self._outcomes.tell(self._actions.end_load())
+        lifted = self._actions.end_load()
+        self._show(lifted)
+        self._outcomes.tell(lifted)
         if not self._ready.is_set():
             self._outcomes.account_for_load(self._actions)
         self._state = "live"
@@ -264,8 +278,16 @@ class ActionView:
             return []
         if action is None:
             self._counts["tombstones"] += 1
-            return self._actions.lift(subject)
-        return self._actions.upsert(action, self._now())
+            changes = self._actions.lift(subject)
+        else:
+            changes = self._actions.upsert(action, self._now())
+        self._show(changes, action)
+        return changes
+
+    def _show(self, changes: list[Change], action: Action | None = None) -> None:
+        if self._on_change is not None:
+            for each, in_force in self._actions.news(changes, action):
+                self._on_change(each, in_force)
 
     def _save(self, *, at_once: bool = False) -> None:
         path, now = self._snapshot_path, time.monotonic()

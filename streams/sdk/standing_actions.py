@@ -228,6 +228,24 @@ class StandingActions:
                 changes += self._remove(subject, "expired")
         return changes
 
+    def news(
+        self, changes: list[Change], action: Action | None = None
+    ) -> Iterator[tuple[Action, bool]]:
+        """Give actions, each with whether it is now what is in force for its subject.
+
+        ``changes`` is what a method returned; ``action`` what was given to `upsert`.
+        """
+        for change in changes:
+            if change.outcome in ("expired", "released"):
+                yield change.action, False
+        if action is None:
+            return
+        held = self._standing.get(action.subject)
+        if held is None:
+            yield action, False
+        elif held.action is action:  # else it was stale, or a repeat
+            yield action, held.withheld is None
+
     def begin_load(self) -> None:
         """Expect every subject that stands to be told again."""
         self._unseen = set(self._standing)
