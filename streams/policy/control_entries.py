@@ -27,6 +27,7 @@ __all__ = [
     "allowlist_entry",
     "checked_entry",
     "closing_entry",
+    "indicator_entry",
     "is_closing",
     "label_entry",
     "mode_entry",
@@ -224,6 +225,36 @@ def policy_entry(
         reason=reason,
         created_at=created_at,
         allowed=(ALL,),
+    )
+
+
+def indicator_entry(
+    stix_id: str,
+    subject: str,
+    *,
+    author: str,
+    reason: str,
+    created_at: int,
+    expires_at: int,
+) -> ControlEntry:
+    """Watch a facet that another provider names: a reason to look, never to act.
+
+    >>> indicator_entry("indicator--5031", "facet:tls:t13d", author="ana",
+    ...     reason="shared by Aurora", created_at=0, expires_at=1).entry_id
+    'indicator:indicator--5031'
+    """
+    if not stix_id:
+        raise InvalidRecord("an indicator needs its STIX id")
+    return checked_entry(
+        "indicator",
+        f"indicator:{stix_id}",
+        subject,
+        value=stix_id,
+        author=author,
+        reason=reason,
+        created_at=created_at,
+        expires_at=expires_at,
+        allowed=("facet",),
     )
 
 

@@ -15,6 +15,7 @@ from streams.policy.control_entries import (
     Subject,
     allowlist_entry,
     closing_entry,
+    indicator_entry,
     is_closing,
     label_entry,
     mode_entry,
@@ -220,3 +221,22 @@ def test_values_and_subjects_that_make_no_sense_are_named() -> None:
         release_entry("*", **WHO)
     with pytest.raises(InvalidRecord, match=r"label takes no subject '\*'"):
         label_entry("*", "benign", **WHO)
+
+
+@given(facets, hashes)
+def test_an_indicator_watches_a_facet_and_replaces_its_earlier_version(
+    facet: str, stix_id: str
+) -> None:
+    entry = indicator_entry(stix_id, facet, **WHO, expires_at=NOON + 1)
+    assert (entry.kind, entry.subject, entry.value) == ("indicator", facet, stix_id)
+    later = indicator_entry(stix_id, facet, **WHO, expires_at=NOON + 2)
+    assert later.entry_id == entry.entry_id
+    assert decode_record(ControlEntry, encode_record(entry)) == entry
+
+
+@given(owned)
+def test_an_indicator_watches_nothing_but_facets(subject: str) -> None:
+    with pytest.raises(InvalidRecord, match="indicator takes no subject"):
+        indicator_entry("indicator--1", subject, **WHO, expires_at=NOON + 1)
+    with pytest.raises(InvalidRecord, match="needs its STIX id"):
+        indicator_entry("", "facet:tls:t13d", **WHO, expires_at=NOON + 1)
