@@ -24,6 +24,12 @@ __all__ = ["ReceivedRecord", "RecordsConsumer", "newest_records"]
 _ANSWER_TIMEOUT = 8.0  # s until a silent broker counts as not there
 _POLL = 0.2  # s between two looks at the clock and at Ctrl-C
 _BATCH = 500  # records at once
+# The partition has a new leader, which this client or the broker learns just now.
+_MOVING = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+)
 
 
 class ReceivedRecord(NamedTuple):
@@ -50,9 +56,10 @@ class ReceivedRecord(NamedTuple):
 class RecordsConsumer:
     """Read all partitions of some topics, without a consumer group.
 
-    From the first record when ``from_beginning``, else what comes after the
-    constructor has returned. Nothing is committed, so it disturbs nobody. Raises
-    `BrokerUnavailable` when nobody answers, `TopicMismatch` when a topic is missing.
+    From the first record when ``from_beginning``, from ``offsets`` by topic and
+    partition, else what comes after the constructor has returned. Nothing is committed,
+    so it disturbs nobody. Raises `BrokerUnavailable` when nobody answers,
+    `TopicMismatch` when a topic is missing.
     """
 
     def __init__(
@@ -61,6 +68,7 @@ class RecordsConsumer:
         topics: Sequence[str],
         *,
         from_beginning: bool = False,
+        offsets: Mapping[tuple[str, int], int] | None = None,
         kafka_settings: Mapping[str, Any] | None = None,
     ) -> None:
         self._bootstrap = bootstrap
@@ -80,7 +88,12 @@ class RecordsConsumer:
             partitions = [p for topic in topics for p in self._partitions(topic)]
             self._behind = {(each.topic, each.partition) for each in partitions}
             for each in partitions:
-                each.offset = OFFSET_BEGINNING if from_beginning else self._end(each)
+                if offsets is not None:
+                    each.offset = offsets[each.topic, each.partition]
+                else:
+                    each.offset = (
+                        OFFSET_BEGINNING if from_beginning else self._end(each)
+                    )
             self._consumer.assign(partitions)
         except BaseException:
             self.close()
@@ -156,10 +169,16 @@ class RecordsConsumer:
         return [TopicPartition(topic, number) for number in sorted(found.partitions)]
 
     def _end(self, partition: TopicPartition) -> int:
-        try:
-            marks = self._consumer.get_watermark_offsets(partition, _ANSWER_TIMEOUT)
-        except KafkaException as error:
-            raise self._unavailable(error) from None
+        deadline = time.monotonic() + _ANSWER_TIMEOUT
+        while True:
+            try:
+                marks = self._consumer.get_watermark_offsets(partition, _ANSWER_TIMEOUT)
+                break
+            except KafkaException as error:
+                moving = error.args[0].code() in _MOVING
+                if not moving or time.monotonic() >= deadline:
+                    raise self._unavailable(error) from None
+                time.sleep(_POLL)
         if marks is None:
             raise BrokerUnavailable(
                 f"{self._bootstrap} does not tell the end of {partition.topic}"

@@ -14,7 +14,14 @@ from streams.bus.records_consumer import ReceivedRecord
 from streams.contracts import decode, load_topics
 from streams.errors import ContractError
 
-__all__ = ["json_line", "record_text", "text_printer"]
+__all__ = [
+    "feature_text",
+    "json_line",
+    "printable",
+    "record_text",
+    "text_printer",
+    "time_text",
+]
 
 _SEVERITY_STYLES = {"info": "cyan", "warning": "yellow", "critical": "bold red"}
 _ENFORCED_STYLE = "bold red"
@@ -33,6 +40,38 @@ _NO_CONTROLS = dict.fromkeys(
 )
 _TIME = "%Y-%m-%d %H:%M:%S"
 _NO_TIME = "no such time".ljust(19)
+
+
+def printable(text: str) -> str:
+    """Replace what would move the cursor or break the line; for ids from outside.
+
+    >>> ascii(printable("a" + chr(10) + "b")) == ascii("a" + chr(0xFFFD) + "b")
+    True
+    """
+    return text.translate(_NO_CONTROLS)
+
+
+def time_text(milliseconds: int) -> str:
+    """Write a time since the epoch for people, in UTC.
+
+    >>> time_text(1_767_268_800_000)
+    '2026-01-01 12:00:00'
+    """
+    epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    try:
+        moment = epoch + dt.timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return _NO_TIME
+    return moment.strftime(_TIME)
+
+
+def feature_text(name: str, value: float, benign_quantile: float) -> str:
+    """Write a reason with what it was measured against.
+
+    >>> feature_text("lockstep", 12.5, 0.999)
+    'lockstep 12.5 (above 99.9% of benign)'
+    """
+    return f"{name} {value:.4g} (above {benign_quantile:.1%} of benign)"
 
 
 def json_line(record: ReceivedRecord) -> str:
@@ -87,18 +126,9 @@ def _key(record: ReceivedRecord) -> str:
     return (record.key or b"").decode("utf-8", "backslashreplace")
 
 
-def _time(milliseconds: int) -> str:
-    epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-    try:
-        moment = epoch + dt.timedelta(milliseconds=milliseconds)
-    except OverflowError:
-        return _NO_TIME
-    return moment.strftime(_TIME)
-
-
 def _lifted(record: ReceivedRecord) -> Text:
     return _line(
-        (_time(record.timestamp), _QUIET),
+        (time_text(record.timestamp), _QUIET),
         (" lifted   ", "green"),
         (_key(record), "bold"),
     )
@@ -112,12 +142,11 @@ def _alert(fields: dict[str, Any]) -> Text:
         f"e-value {fields['e_value']:.3g}",
     ]
     about += [
-        f"{reason['name']} {reason['value']:.4g} "
-        f"(above {reason['benign_quantile']:.1%} of benign)"
+        feature_text(reason["name"], reason["value"], reason["benign_quantile"])
         for reason in fields["reasons"][:_REASONS_SHOWN]
     ]
     return _line(
-        (_time(fields["occurred_at"]), _QUIET),
+        (time_text(fields["occurred_at"]), _QUIET),
         (f" {severity:<8} ", _SEVERITY_STYLES.get(severity, "")),
         (fields["campaign_id"], "bold"),
         f" {fields['kind']}: {fields['summary']}",
@@ -129,11 +158,11 @@ def _action(fields: dict[str, Any]) -> Text:
     mode = fields["mode"]
     review = " (a person must confirm)" if fields["human_review"] else ""
     return _line(
-        (_time(fields["issued_at"]), _QUIET),
+        (time_text(fields["issued_at"]), _QUIET),
         (f" {mode:<8} ", _ENFORCED_STYLE if mode == "enforce" else _SHADOW_STYLE),
         (fields["rung"], "bold"),
         f" {fields['subject']}",
-        (f" until {_time(fields['expires_at'])}", _QUIET),
+        (f" until {time_text(fields['expires_at'])}", _QUIET),
         f" for {fields['campaign_id']}: {', '.join(fields['reason_codes']) or '-'}",
         (review, "yellow"),
     )
@@ -143,5 +172,5 @@ def _line(*parts: str | tuple[str, str]) -> Text:
     line = Text()
     for part in parts:
         text, style = part if isinstance(part, tuple) else (part, "")
-        line.append(text.translate(_NO_CONTROLS), style)
+        line.append(printable(text), style)
     return line
