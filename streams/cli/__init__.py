@@ -34,6 +34,7 @@ VERBS: dict[str, str] = {
     "withdraw": "streams.cli.withdraw:app",
     "conformance": "streams.cli.conformance:app",
     "enforcer": "streams.cli.enforcer:app",
+    "reconcile": "streams.cli.reconcile:app",
     "bridge": "streams.cli.bridge:app",
     "reference": "streams.cli.reference:app",
     "benchmark": "streams.cli.benchmark:app",
