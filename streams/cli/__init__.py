@@ -36,6 +36,8 @@ VERBS: dict[str, str] = {
     "enforcer": "streams.cli.enforcer:app",
     "reconcile": "streams.cli.reconcile:app",
     "bridge": "streams.cli.bridge:app",
+    "campaign": "streams.cli.campaign:app",
+    "indicators": "streams.cli.indicators:app",
     "reference": "streams.cli.reference:app",
     "benchmark": "streams.cli.benchmark:app",
     "settings": "streams.cli.settings:app",

@@ -17,18 +17,20 @@ class CampaignHistory(NamedTuple):
     """The newest alert of a campaign, the time of its oldest, and its actions.
 
     ``found_at`` is event time in ms; ``actions`` holds the newest action of each
-    subject, by subject.
+    subject, by subject; ``merged_into`` is the campaign that it is part of by now.
     """
 
     newest: Alert
     found_at: int
     actions: tuple[Action, ...]
+    merged_into: str = ""
 
     @property
-    def state(self) -> Literal["active", "released"]:
-        """Whether operators have released it since."""
-        released = self.newest.kind == "campaign_released"
-        return "released" if released else "active"
+    def state(self) -> Literal["active", "released", "merged"]:
+        """Whether operators have released it since, or another one goes on for it."""
+        if self.newest.kind == "campaign_released":
+            return "released"
+        return "merged" if self.merged_into else "active"
 
     def rungs(self) -> dict[str, int]:
         """Count its subjects by mode and rung, for example ``shadow throttle``."""
@@ -49,6 +51,7 @@ def campaign_histories(
     """
     newest: dict[str, Alert] = {}
     found: dict[str, int] = {}
+    merges: list[Alert] = []
     for alert in alerts:
         if not alert.kind.startswith(_ABOUT_CAMPAIGNS):
             continue
@@ -57,6 +60,15 @@ def campaign_histories(
             newest[alert.campaign_id] = alert
         at = found.setdefault(alert.campaign_id, alert.occurred_at)
         found[alert.campaign_id] = min(at, alert.occurred_at)
+        if alert.kind == "campaign_merged":
+            merges.append(alert)
+    # The alert of the campaign that goes on names the other one, in words only.
+    merged = {
+        word: alert.campaign_id
+        for alert in sorted(merges, key=lambda each: each.occurred_at)
+        for word in alert.summary.split()
+        if word in newest and word != alert.campaign_id
+    }
     standing: dict[str, Action] = {}
     for action in actions:
         held = standing.setdefault(action.subject, action)
@@ -68,7 +80,10 @@ def campaign_histories(
         of_campaign.setdefault(action.campaign_id, []).append(action)
     return {
         name: CampaignHistory(
-            newest[name], found[name], tuple(of_campaign.get(name, ()))
+            newest[name],
+            found[name],
+            tuple(of_campaign.get(name, ())),
+            merged.get(name, ""),
         )
         for name in sorted(newest, key=lambda name: (found[name], name))
     }

@@ -56,3 +56,15 @@ def test_the_oldest_campaign_comes_first() -> None:
         "dc-a27ec66606bb",
         "dc-a",
     ]
+
+
+def test_a_campaign_that_another_one_swallowed_is_merged() -> None:
+    told = "campaign dc-b is part of dc-a27ec66606bb"
+    grown = alert(2, kind="campaign_merged", summary=told)
+    swallowed = alert(1, campaign_id="dc-b")
+    found = campaign_histories([grown, alert(1), swallowed], [])
+    assert (found["dc-b"].state, found["dc-b"].merged_into) == (
+        "merged",
+        "dc-a27ec66606bb",
+    )
+    assert found["dc-a27ec66606bb"].state == "active"
