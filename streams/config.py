@@ -165,6 +165,12 @@ class Config:
         unit="h",
         minimum=0,
     )
+    appeal_key: str = _setting(
+        "",
+        "Secret in the tokens that customers quote in appeals, so that nobody can "
+        "guess one; all workers need the same.",
+        secret=True,
+    )
     registry_url: str = _setting(
         "", "Confluent-compatible schema registry; empty: single-object framing only."
     )

@@ -64,7 +64,8 @@ class PipelinePosition:
     def take(self, record: ReceivedRecord) -> None:
         """Take note of a record of ``llm.links``."""
         batch = decode_batch("MemberLinks", record.value or b"")
-        if batch.last:
+        # A negative source is an operator's entry, which closes nothing.
+        if batch.last and batch.source_partition >= 0:
             source = batch.source_partition
             self._closed[source] = max(self._closed[source], batch.closed_minute)
 

@@ -16,7 +16,9 @@ class Campaign(msgspec.Struct, array_like=True):
 
     ``confirmations`` counts the looks at which the group was rejected; ``level`` is
     the error level spent on the first rejection; ``announced`` is the number of
-    accounts at the last alert.
+    accounts at the last alert; ``merged`` are campaigns that turned out to be part
+    of it; ``released`` is the minute of a release by hand, -1 for none; ``watched``
+    are the imported indicators that its accounts match.
     """
 
     identifier: str
@@ -30,6 +32,35 @@ class Campaign(msgspec.Struct, array_like=True):
     pivots: list[str] = []
     features: dict[str, float] = {}
     quantiles: dict[str, float] = {}
+    merged: list[str] = []
+    released: int = -1
+    released_confirmations: int = 0
+    watched: list[str] = []
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its id and those of the campaigns merged into it."""
+        return self.identifier, *self.merged
+
+    def release(self, minute: int) -> None:
+        """Let its accounts be, until it is confirmed anew after the cool-off."""
+        self.released, self.released_confirmations = minute, self.confirmations
+
+    def is_resting(self, minute: int, cool_off_minutes: int) -> bool:
+        """Whether a release by hand still holds for all its accounts.
+
+        >>> campaign = Campaign("dc-1", 0, 0, 300.0, 0.01)
+        >>> campaign.release(10)
+        >>> campaign.is_resting(9_000, cool_off_minutes=60)
+        True
+        >>> campaign.confirmations += 1
+        >>> campaign.is_resting(9_000, cool_off_minutes=60)
+        False
+        """
+        if self.released < 0:
+            return False
+        cooling = minute < self.released + cool_off_minutes
+        return cooling or self.confirmations <= self.released_confirmations
 
 
 def campaign_id(group: Group) -> str:

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
+_FILES = {
+    "llm.actions": "actions.jsonl",
+    "llm.alerts": "alerts.jsonl",
+    "llm.decisions": "decisions.jsonl",
+}
+
 app = App(
     name="replay",
     help="Run the engine over an events.avro, without a broker.",
@@ -30,14 +36,15 @@ def replay(
     out: Path,
     mode: Literal["shadow", "enforce"] | None = None,
 ) -> None:
-    """Write the actions.jsonl and alerts.jsonl that a live run would publish.
+    """Write actions.jsonl, alerts.jsonl and decisions.jsonl as a live run would.
 
     Parameters
     ----------
     events
         Object container of RequestEvents, as `distillwatch simulate` writes it.
     out
-        Folder for actions.jsonl and alerts.jsonl; made if it is not there.
+        Folder for these files; made if it is not there. What a tombstone lifts is told
+        in decisions.jsonl, as released or expired.
     mode
         Mode of the actions; by default the setting DISTILLWATCH_MODE, or shadow.
     """
@@ -57,7 +64,7 @@ def replay(
     pipeline = Pipeline(config)
     total = count_events(events)
     out.mkdir(parents=True, exist_ok=True)
-    counts = {"llm.actions": 0, "llm.alerts": 0}
+    counts = dict.fromkeys(_FILES, 0)
     console = Console(stderr=True)
     bar = Progress(
         TextColumn("events"), BarColumn(), MofNCompleteColumn(),
@@ -65,8 +72,8 @@ def replay(
     )  # fmt: skip
     with ExitStack() as stack:
         files = {
-            "llm.actions": stack.enter_context((out / "actions.jsonl").open("wb")),
-            "llm.alerts": stack.enter_context((out / "alerts.jsonl").open("wb")),
+            topic: stack.enter_context((out / name).open("wb"))
+            for topic, name in _FILES.items()
         }
         stack.enter_context(bar)
         task = bar.add_task("events", total=total)
@@ -75,22 +82,18 @@ def replay(
             bar.advance(task, done)
 
         for output in run(iter_datums(events), pipeline, progress=advance):
-            files[output.topic].write(_json_line(output.topic, output.value))
-            counts[output.topic] += 1
+            if output.value is not None:
+                files[output.topic].write(_json_line(output.topic, output.value))
+                counts[output.topic] += 1
     _report(counts, pipeline, out)
 
 
-def _json_line(topic: str, value: bytes | None) -> bytes:
+def _json_line(topic: str, value: bytes) -> bytes:
     import msgspec
 
-    from streams.contracts import Action, Alert, decode_record, to_dict
+    from streams.contracts import decode, load_topics
 
-    record: Action | Alert
-    if topic == "llm.actions":
-        record = decode_record(Action, value or b"")
-    else:
-        record = decode_record(Alert, value or b"")
-    return msgspec.json.encode(to_dict(record)) + b"\n"
+    return msgspec.json.encode(decode(load_topics()[topic].value or "", value)) + b"\n"
 
 
 def _report(counts: dict[str, int], pipeline: Pipeline, out: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Final
 
 from streams.campaigns.campaign import Campaign
 from streams.campaigns.group import Group
@@ -16,15 +16,28 @@ from streams.contracts.records import (
     AlertKind,
     Evidence,
     Feature,
-    Mode,
     Severity,
     encode_record,
 )
 from streams.engine.stage import Output
+from streams.engine.verdict import Case, Verdict
 from streams.models.reference import DETECTORS
-from streams.policy.ladder import POLICY_VERSION, Standing, Step
+from streams.policy.ladder import Step
 
-__all__ = ["Verdict", "action_output", "alert_output"]
+__all__ = [
+    "OPERATION",
+    "action_id",
+    "action_output",
+    "alert_output",
+    "appeal_token",
+    "campaign_features",
+    "evidence_features",
+    "families_of",
+    "notice_output",
+]
+
+OPERATION: Final = "operation"
+"""Stands for the campaign in alerts about the detector itself."""
 
 _MILLISECONDS: Final = 60_000
 _MAX_ACCOUNTS: Final = 100
@@ -36,6 +49,12 @@ _SEVERITY: Final[Mapping[AlertKind, Severity]] = {
     "campaign_grown": "warning",
     "campaign_pivoted": "critical",
     "campaign_merged": "info",
+    "campaign_released": "info",
+    "control_applied": "info",
+    "breaker_tripped": "critical",
+    "canary_failed": "critical",
+    "labels_disputed": "warning",
+    "budget_exhausted": "warning",
 }
 _REASON_CODES: Final[Mapping[str, str]] = {
     "payment": "SHARED_PAYMENT",
@@ -51,22 +70,12 @@ _REASON_CODES: Final[Mapping[str, str]] = {
     "complementary": "TEMPLATED_REQUESTS",
     "templated": "TEMPLATED_REQUESTS",
     "likeness": "REQUEST_PATTERN",
+    "watched": "REPORTED_INDICATOR",
 }
 
 
-class Verdict(NamedTuple):
-    """A step of the ladder that an account was moved to, and the evidence for it."""
-
-    account: str
-    minute: int
-    step: Step
-    standing: Standing
-    e_value: float
-    uses: int
-
-
-def _reasons(campaign: Campaign) -> list[Feature]:
-    """Strongest features first: far out among benign groups, and large."""
+def campaign_features(campaign: Campaign) -> list[Feature]:
+    """List a campaign's features, strongest first: far out among benign groups."""
     detectors = {name: key for key, names in DETECTORS.items() for name in names}
     ranked = sorted(
         campaign.features,
@@ -78,7 +87,7 @@ def _reasons(campaign: Campaign) -> list[Feature]:
     )
     shown = [name for name in ranked if campaign.features[name] > 0][:_MAX_REASONS]
     share = 1 / max(len(shown), 1)
-    return [
+    reasons = [
         Feature(
             name=f"{detectors.get(name, 'joint')}.{name}",
             value=campaign.features[name],
@@ -87,6 +96,15 @@ def _reasons(campaign: Campaign) -> list[Feature]:
         )
         for name in shown
     ]
+    if campaign.watched:
+        # It brought the group to a test of its own; it is no evidence, and weighs 0.
+        count = float(len(campaign.watched))
+        reasons.append(
+            Feature(
+                name="indicator.watched", value=count, benign_quantile=0.0, weight=0.0
+            )
+        )
+    return reasons
 
 
 def alert_output(
@@ -112,13 +130,13 @@ def alert_output(
         occurred_at=minute * _MILLISECONDS,
         started_at=campaign.started * _MILLISECONDS,
         summary=summary,
-        reasons=tuple(_reasons(campaign)),
+        reasons=tuple(campaign_features(campaign)),
         e_value=campaign.e_value,
         account_count=len(group.uses),
         exchange_count=group.exchanges,
         accounts=tuple(accounts[:_MAX_ACCOUNTS]),
         facets=_facets(graph, group),
-        families=_families(graph, group),
+        families=families_of(graph, group),
         model_version=model_version,
     )
     return Output(
@@ -132,7 +150,8 @@ def alert_output(
     )
 
 
-def _families(graph: LinkGraph, group: Group) -> tuple[str, ...]:
+def families_of(graph: LinkGraph, group: Group) -> tuple[str, ...]:
+    """Name the families that a group's templates belong to."""
     return tuple(sorted({f for t in group.facets for f in graph.facets[t].families}))
 
 
@@ -149,44 +168,81 @@ def _facets(graph: LinkGraph, group: Group) -> tuple[str, ...]:
     return tuple(facet_label(f, graph.facets[f]) for f in ranked[:_MAX_FACETS])
 
 
-def action_output(
-    verdict: Verdict, campaign: Campaign, *, mode: Mode, model_version: str
+def notice_output(
+    kind: AlertKind, minute: int, sequence: int, summary: str, *, model_version: str
 ) -> Output:
-    """Make the action that a verdict asks for."""
-    subject = f"account:{verdict.account}"
-    step, standing = verdict.step, verdict.standing
-    identity = f"{campaign.identifier}|{subject}|{step.rung}|{standing.sequence}"
-    action_id = blake2b(identity.encode(), digest_size=12).hexdigest()
-    reasons = _reasons(campaign)
-    codes = [_REASON_CODES[reason.name.split(".")[1]] for reason in reasons]
+    """Make an alert that concerns no campaign but the operation as a whole."""
+    identity = f"{OPERATION}:{sequence}".encode()
+    alert = Alert(
+        alert_id=blake2b(identity, digest_size=8).hexdigest(),
+        campaign_id=OPERATION,
+        sequence=sequence,
+        kind=kind,
+        severity=_SEVERITY[kind],
+        occurred_at=max(minute, 0) * _MILLISECONDS,
+        started_at=max(minute, 0) * _MILLISECONDS,
+        summary=summary,
+        e_value=0.0,
+        account_count=0,
+        exchange_count=0,
+        model_version=model_version,
+    )
+    return Output(
+        topic="llm.alerts",
+        partition=None,
+        key=OPERATION.encode(),
+        value=encode_record(alert),
+        timestamp=alert.occurred_at,
+        event_id=alert.alert_id,
+        type="io.distillwatch.Alert",
+    )
+
+
+def action_id(case: Case, step: Step) -> str:
+    """Name the action that a case's standing is at now, the same in every replay."""
+    parts = (case.campaign.identifier, case.subject, step.rung, case.standing.sequence)
+    return blake2b("|".join(map(str, parts)).encode(), digest_size=12).hexdigest()
+
+
+def evidence_features(case: Case) -> tuple[Feature, ...]:
+    """List what an account was decided on: its own evidence, then its campaign's."""
     own = Feature(
         name="account.templated_exchanges",
-        value=float(verdict.uses),
-        benign_quantile=round(1 - min(1 / max(verdict.e_value, 1.0), 1.0), 6),
+        value=float(case.evidence.uses),
+        benign_quantile=round(1 - min(1 / max(case.evidence.e_value, 1.0), 1.0), 6),
         weight=1.0,
     )
+    return own, *campaign_features(case.campaign)
+
+
+def action_output(
+    verdict: Verdict, *, policy_version: str, model_version: str, appeal_key: str
+) -> Output:
+    """Make the action that a published verdict stands for."""
+    case, step = verdict.case, verdict.step
+    standing, campaign, subject = case.standing, case.campaign, case.subject
+    features = evidence_features(case)
+    codes = [_REASON_CODES[one.name.split(".")[1]] for one in features[1:]]
     action = Action(
-        action_id=action_id,
+        action_id=standing.action_id,
         subject=subject,
         sequence=standing.sequence,
         rung=step.rung,
         parameters=dict(step.parameters),
-        mode=mode,
-        issued_at=verdict.minute * _MILLISECONDS,
+        mode=standing.mode,
+        issued_at=case.minute * _MILLISECONDS,
         expires_at=standing.expires * _MILLISECONDS,
         campaign_id=campaign.identifier,
         reason_codes=tuple(dict.fromkeys(codes))[:_TOP_REASONS],
         evidence=Evidence(
-            features=(own, *reasons),
-            e_value=verdict.e_value,
+            features=features,
+            e_value=case.evidence.e_value,
             budget_spent=round(campaign.level, 9),
         ),
-        scenario_version=POLICY_VERSION,
+        scenario_version=policy_version,
         model_version=model_version,
-        human_review=step.human_review,
-        appeal_token=hmac.digest(
-            campaign.identifier.encode(), subject.encode(), "sha256"
-        ).hex()[:20],
+        human_review=step.human_review and standing.approved != step.rung,
+        appeal_token=appeal_token(subject, campaign.identifier, appeal_key),
     )
     return Output(
         topic="llm.actions",
@@ -194,6 +250,16 @@ def action_output(
         key=subject.encode(),
         value=encode_record(action),
         timestamp=action.issued_at,
-        event_id=action_id,
+        event_id=action.action_id,
         type="io.distillwatch.Action",
     )
+
+
+def appeal_token(subject: str, campaign: str, key: str) -> str:
+    """Make the token that a customer may quote; ``key`` keeps it from being guessed.
+
+    >>> appeal_token("account:7", "dc-1", "secret")
+    'ee4fb0cbc0a019efeaa7'
+    """
+    secret = f"{campaign}:{key}" if key else campaign
+    return hmac.digest(secret.encode(), subject.encode(), "sha256").hex()[:20]

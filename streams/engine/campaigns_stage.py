@@ -16,15 +16,22 @@ from streams.campaigns.group_features import group_features, owner_count
 from streams.campaigns.groups import Groups
 from streams.campaigns.link_graph import AccountNode, Edge, FacetNode, LinkGraph
 from streams.contracts.records import AlertKind, Mode
-from streams.engine.campaign_records import Verdict, action_output, alert_output
+from streams.contracts.stage_batch import StageBatch
+from streams.engine.campaign_records import alert_output
 from streams.engine.campaigns_state import CampaignsState
+from streams.engine.control_effects import ControlEffects, watched_entries
+from streams.engine.control_stage import CONTROL_SOURCE, decode_control
+from streams.engine.decider import Decider
+from streams.engine.decision_records import TestTaken, tested_output
 from streams.engine.link_rows import LinkRow, decode_links
+from streams.engine.minute_inbox import Barrier
 from streams.engine.minute_inbox import Row as InboxRow
 from streams.engine.minute_stage import MinuteStage
 from streams.engine.stage import Output, Row
 from streams.features.account_row import TRAFFIC
-from streams.models.reference import GROUP_LOOKS, Reference
-from streams.policy.ladder import LADDER, Standing, climb
+from streams.models.reference import GROUP_LOOKS, Assessment, Reference
+from streams.policy.policy import Policy
+from streams.policy.policy_file import default_policy
 
 __all__ = ["MIN_OWNERS", "CampaignsStage", "Observer"]
 
@@ -32,6 +39,7 @@ MIN_OWNERS = 5
 """Distinct owners a group needs before it is tested at all, fixed in advance."""
 
 _NEVER = 1 << 62
+_MINUTES_PER_DAY = 1440
 
 Observer = Callable[[int, int, dict[str, float], Group], None]
 """Called at each look with minute, look, features and group; builders use it."""
@@ -49,6 +57,8 @@ class CampaignsStage(MinuteStage[Output]):
         facet_partitions: int,
         reference: Reference,
         mode: Mode,
+        policy: Policy | None = None,
+        appeal_key: str = "",
         observer: Observer | None = None,
     ) -> None:
         super().__init__(partition, sources=facet_partitions)
@@ -56,8 +66,28 @@ class CampaignsStage(MinuteStage[Output]):
         self.groups = Groups(self.graph)
         self.state = CampaignsState(self.graph, self.groups)
         self._reference = reference
-        self._mode: Mode = mode
+        self._decider = Decider(
+            self.state,
+            self.groups,
+            reference,
+            policy or default_policy(),
+            mode=mode,
+            appeal_key=appeal_key,
+        )
+        self._control = ControlEffects(self.state, self._decider)
         self.observer = observer
+
+    def use_policy(self, policy: Policy) -> None:
+        """Decide under another policy than the shipped one, until an entry says so."""
+        self._decider.policy = policy
+        self._control = ControlEffects(self.state, self._decider)
+
+    def _receive(self, offset: int, batch: StageBatch) -> None:
+        if batch.source_partition != CONTROL_SOURCE:
+            super()._receive(offset, batch)
+            return
+        record = decode_control(batch.payload)
+        self._inbox.add_barrier(offset, record, record.after)
 
     def _decode(self, payload: bytes) -> list[InboxRow]:
         return [(link.minute, link) for link in decode_links(payload)]
@@ -69,6 +99,7 @@ class CampaignsStage(MinuteStage[Output]):
     def _apply_minute(
         self, minute: int, rows: list[tuple[Any, ...]]
     ) -> Iterator[Output]:
+        yield from self._decider.expire(minute)
         touched: dict[int, set[str]] = {}
         facets: dict[int, None] = {}
         links = self._without_traffic(minute, rows)
@@ -98,7 +129,15 @@ class CampaignsStage(MinuteStage[Output]):
                 yield from self._news(minute, group, campaign)
                 renewed = campaign.confirmations > confirmed
                 actable = group.uses if renewed else touched[number]
-                yield from self._decide(minute, group, campaign, sorted(actable))
+                chosen = sorted(actable)
+                yield from self._decider.decide(minute, group, campaign, chosen)
+
+    def _apply_barrier(self, barrier: Barrier) -> Iterator[Output]:
+        yield from self._decider.expire(barrier.minute)
+        yield from self._control.apply(barrier.item, barrier.minute)
+
+    def _end_minutes(self, closed: int) -> Iterator[Output]:
+        yield from self._decider.expire(closed)
 
     def _without_traffic(
         self, minute: int, rows: list[tuple[Any, ...]]
@@ -113,11 +152,11 @@ class CampaignsStage(MinuteStage[Output]):
 
     def note_traffic(self, minute: int, events: int) -> None:
         """Count all events of a minute, whoever sent them."""
-        self.state.traffic.add(minute, events)
+        self.state.operation.traffic.add(minute, events)
 
     def traffic_last_day(self) -> int:
         """All events of the last 24 hours."""
-        return self.state.traffic.total()
+        return self.state.operation.traffic.total()
 
     def _put(self, link: LinkRow) -> None:
         graph = self.graph
@@ -171,6 +210,8 @@ class CampaignsStage(MinuteStage[Output]):
             return
         target.started = min(target.started, source.started)
         target.confirmations = max(target.confirmations, source.confirmations)
+        target.merged += [source.identifier, *source.merged]
+        self.state.put_campaign(into, target)
         summary = f"campaign {source.identifier} is part of {target.identifier}"
         group = self.groups.by_number[into]
         yield self._alert("campaign_merged", minute, target, group, summary)
@@ -186,16 +227,45 @@ class CampaignsStage(MinuteStage[Output]):
         features = group_features(self.graph, group)
         if self.observer is not None:
             self.observer(minute, reached - 1, features, group)
-        if (
-            self._reference.group_limit(reached - 1) * self.state.budget.level(minute)
-            < 1
-        ):
+        look = reached - 1
+        watched = sorted(
+            watched_entries(self.state.controls, self.graph, group, minute)
+        )
+        purse = self.state.operation.purse(
+            self._decider.policy,
+            watched=bool(watched),
+            reserved=self.state.controls.has_indicators,
+        )
+        if self._reference.group_limit(look) * purse.level(minute) < 1:
             # No e-value could reach the level: the budget is not spent on it.
+            yield from self._tell_exhausted(minute)
             return
-        assessment = self._reference.assess_group(features, reached - 1)
-        level = self.state.budget.next_level(minute)
-        if assessment.e_value * level < 1:
-            return
+        assessment = self._reference.assess_group(features, look)
+        level = purse.spend(minute)
+        if assessment.e_value * level >= 1:
+            campaign = self._confirm(minute, group, assessment, level)
+            campaign.features, campaign.watched = features, watched
+            if campaign.sequence == 0:
+                campaign.announced = len(group.uses)
+                summary = (
+                    f"{len(group.uses)} accounts share templates and coordinate: "
+                    f"{group.exchanges} exchanges, e-value {campaign.e_value:.0f}"
+                )
+                yield self._alert("campaign_found", minute, campaign, group, summary)
+        test = TestTaken(minute, look, level, purse.left(minute))
+        yield tested_output(
+            test,
+            group,
+            self.state.campaigns.get(group.number),
+            assessment,
+            policy_version=self._decider.policy.version,
+            model_version=self._reference.version,
+        )
+
+    def _confirm(
+        self, minute: int, group: Group, assessment: Assessment, level: float
+    ) -> Campaign:
+        """Take note that a group was rejected; the first time makes it a campaign."""
         campaign = self.state.campaigns.get(group.number)
         if campaign is None:
             campaign = Campaign(
@@ -205,7 +275,7 @@ class CampaignsStage(MinuteStage[Output]):
                 e_value=assessment.e_value,
                 level=level,
             )
-            self.state.campaigns[group.number] = campaign
+            self.state.put_campaign(group.number, campaign)
             for facet in group.facets:
                 # Look again, at its next use, whether it is one with another campaign.
                 self.graph.facets[facet].next_check = 0
@@ -213,15 +283,19 @@ class CampaignsStage(MinuteStage[Output]):
         else:
             campaign.confirmations += 1
         campaign.e_value = assessment.e_value
-        campaign.features = features
         campaign.quantiles = assessment.quantiles
-        if campaign.sequence == 0:
-            campaign.announced = len(group.uses)
+        return campaign
+
+    def _tell_exhausted(self, minute: int) -> Iterator[Output]:
+        """Tell, once a day, that groups go untested for want of budget."""
+        day = minute // _MINUTES_PER_DAY
+        if self.state.operation.exhausted_day < day:
+            self.state.operation.exhausted_day = day
             summary = (
-                f"{len(group.uses)} accounts share templates and coordinate: "
-                f"{group.exchanges} exchanges, e-value {campaign.e_value:.0f}"
+                "the day's budget has become so thin that no evidence could reach its "
+                "level: groups go untested until midnight of event time"
             )
-            yield self._alert("campaign_found", minute, campaign, group, summary)
+            yield self._decider.publisher.notice("budget_exhausted", minute, summary)
 
     def _news(self, minute: int, group: Group, campaign: Campaign) -> Iterator[Output]:
         if len(group.uses) >= 2 * campaign.announced:
@@ -253,33 +327,6 @@ class CampaignsStage(MinuteStage[Output]):
             summary=summary,
         )
 
-    def _decide(
-        self, minute: int, group: Group, campaign: Campaign, accounts: list[str]
-    ) -> Iterator[Output]:
-        profile = self.groups.profile(group)
-        for account in accounts:
-            uses = group.uses[account]
-            if uses < LADDER[0].uses:
-                continue
-            e_value = self._reference.assess_member(profile.member(account))
-            standing = self.state.standing.get(account) or Standing()
-            step = climb(
-                standing,
-                minute=minute,
-                uses=uses,
-                e_value=e_value,
-                confirmations=campaign.confirmations,
-            )
-            if step is not None:
-                self.state.stand(account, standing)
-                verdict = Verdict(account, minute, step, standing, e_value, uses)
-                yield action_output(
-                    verdict,
-                    campaign,
-                    mode=self._mode,
-                    model_version=self._reference.version,
-                )
-
     def dirty_rows(self) -> list[Row]:
         """Give changed keys, then the marker."""
         return self.state.dirty_rows(self._inbox.state())
@@ -293,3 +340,4 @@ class CampaignsStage(MinuteStage[Output]):
     def restored(self) -> None:
         """Drop rows behind the last marker, and rebuild what is derived."""
         self.state.restored()
+        self._control.restored()

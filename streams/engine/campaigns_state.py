@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from heapq import heapify, heappop, heappush
 from typing import Any, Final
 
 import msgspec
@@ -11,22 +12,23 @@ from streams.campaigns.campaign import Campaign
 from streams.campaigns.group import Group
 from streams.campaigns.groups import Groups
 from streams.campaigns.link_graph import AccountNode, FacetNode, LinkGraph
+from streams.contracts.records import ControlEntry
 from streams.engine.marked_rows import MARKER, MarkedRows
 from streams.engine.minute_inbox import InboxState
+from streams.engine.operation import Operation
 from streams.engine.stage import Row
-from streams.features.traffic_day import TrafficDay
-from streams.policy.budget import Budget
-from streams.policy.ladder import Standing
+from streams.policy.controls import Controls
+from streams.policy.standing import Standing
 
 __all__ = ["CampaignsState"]
 
-_BUDGET: Final = b"b"
 _FACET: Final = b"f"
 _ACCOUNT: Final = b"a"
 _GROUP: Final = b"g"
 _CAMPAIGN: Final = b"c"
 _STANDING: Final = b"s"
-_TRAFFIC: Final = b"t"
+_ENTRY: Final = b"e"
+_OPERATION: Final = b"o"
 
 
 class CampaignsState:
@@ -37,8 +39,11 @@ class CampaignsState:
         self.groups = groups
         self.campaigns: dict[int, Campaign] = {}
         self.standing: dict[str, Standing] = {}
-        self.budget = Budget()
-        self.traffic = TrafficDay()
+        self.operation = Operation()
+        self.controls = Controls()
+        self._numbers: dict[str, int] = {}
+        self._ends: list[tuple[int, str]] = []
+        self._entries: set[str] = set()
         self._facets: set[int] = set()
         self._accounts: set[str] = set()
         self._groups: set[int] = set()
@@ -68,13 +73,56 @@ class CampaignsState:
         """Set an account's standing action."""
         self.standing[account] = standing
         self._standing.add(account)
+        if standing.rung is not None:
+            heappush(self._ends, (standing.expires, account))
+
+    def expiring(self, minute: int) -> Iterator[tuple[int, str]]:
+        """Give end and account of what ends by ``minute``; the caller ends it."""
+        while self._ends and self._ends[0][0] <= minute:
+            ends, account = heappop(self._ends)
+            standing = self.standing[account]
+            if standing.rung is not None and standing.expires == ends:
+                yield ends, account
+
+    def put_campaign(self, number: int, campaign: Campaign) -> None:
+        """Set the campaign of a group, under its own name and those merged into it."""
+        self.campaigns[number] = campaign
+        for identifier in campaign.names:
+            self._numbers[identifier] = number
+
+    def campaign(self, identifier: str) -> tuple[Group, Campaign] | None:
+        """Find a campaign with its group, also by the name of one merged into it."""
+        number = self._numbers.get(identifier)
+        if number is None:
+            return None
+        return self.groups.by_number[number], self.campaigns[number]
+
+    def uses_of(self, account: str) -> int:
+        """Count the templated exchanges for which an account stands where it does."""
+        standing = self.standing.get(account)
+        found = self.campaign(standing.campaign) if standing else None
+        return found[0].uses.get(account, 0) if found else 0
+
+    def put_entry(self, entry: ControlEntry) -> None:
+        """Take an operator's entry."""
+        self.controls.put(entry)
+        self._entries.add(entry.entry_id)
+
+    def withdraw_entry(self, entry_id: str) -> ControlEntry | None:
+        """Remove an operator's entry; give it, or None when there was none."""
+        self._entries.add(entry_id)
+        return self.controls.withdraw(entry_id)
 
     def dirty_rows(self, inbox: InboxState) -> list[Row]:
         """Rows of all that changed, then the marker; empty when nothing moved."""
         if inbox == self._flushed:
             return []
         self._flushed = inbox
-        rows = [Row(_BUDGET, _pack(self.budget)), Row(_TRAFFIC, _pack(self.traffic))]
+        rows = [Row(_OPERATION, _pack(self.operation))]
+        for entry_id in sorted(self._entries):
+            entry = self.controls.entries.get(entry_id)
+            rows.append(Row(_ENTRY + entry_id.encode(), _pack_or_none(entry)))
+        self._entries.clear()
         rows += [
             Row(_FACET + _number(facet), _pack(self.graph.facets[facet]))
             for facet in sorted(self._facets)
@@ -109,28 +157,40 @@ class CampaignsState:
 
     def _set(self, row: Row) -> None:
         kind, rest, value = row.key[:1], row.key[1:], row.value
-        if kind == _BUDGET and value is not None:
-            self.budget = _unpack(value, Budget)
-        elif kind == _TRAFFIC and value is not None:
-            self.traffic = _unpack(value, TrafficDay)
+        if kind == _OPERATION and value is not None:
+            self.operation = _unpack(value, Operation)
+        elif kind == _ENTRY:
+            self.controls.withdraw(rest.decode())
+            if value is not None:
+                self.controls.put(_unpack(value, ControlEntry))
         elif kind == _FACET and value is not None:
             self.graph.facets[_as_number(rest)] = _unpack(value, FacetNode)
         elif kind == _ACCOUNT and value is not None:
             self.graph.put_account(rest.decode(), _unpack(value, AccountNode))
         elif kind == _STANDING and value is not None:
             self.standing[rest.decode()] = _unpack(value, Standing)
-        elif kind == _GROUP:
-            self.groups.by_number.pop(_as_number(rest), None)
+        elif kind in (_GROUP, _CAMPAIGN):
+            self._set_group(kind, _as_number(rest), value)
+
+    def _set_group(self, kind: bytes, number: int, value: bytes | None) -> None:
+        if kind == _GROUP:
+            self.groups.by_number.pop(number, None)
             if value is not None:
-                self.groups.by_number[_as_number(rest)] = _unpack(value, Group)
-        elif kind == _CAMPAIGN:
-            self.campaigns.pop(_as_number(rest), None)
+                self.groups.by_number[number] = _unpack(value, Group)
+        else:
+            self.campaigns.pop(number, None)
             if value is not None:
-                self.campaigns[_as_number(rest)] = _unpack(value, Campaign)
+                self.put_campaign(number, _unpack(value, Campaign))
 
     def restored(self) -> None:
         """Drop rows behind the last marker; count the groups' uses anew."""
         self._restoring.drop()
+        self._ends = [
+            (standing.expires, account)
+            for account, standing in self.standing.items()
+            if standing.rung is not None
+        ]
+        heapify(self._ends)
         for group in self.groups.by_number.values():
             group.uses, group.exchanges = {}, 0
             for facet in group.facets:

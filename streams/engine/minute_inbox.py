@@ -7,14 +7,24 @@ number of workers and the speed of each cannot change a result.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from streams.contracts.stage_batch import StageBatch
 from streams.errors import InvalidRecord
 
-__all__ = ["InboxState", "MinuteInbox", "Row"]
+__all__ = ["Barrier", "InboxState", "MinuteInbox", "Row"]
 
 Row = tuple[Any, ...]
+
+_NO_SOURCE: Final = -1
+
+
+class Barrier(NamedTuple):
+    """Something that takes effect after ``minute`` and before the next one."""
+
+    minute: int
+    offset: int
+    item: Any
 
 
 class InboxState(NamedTuple):
@@ -40,6 +50,7 @@ class MinuteInbox:
         self._rows: list[Row] = []
         self._unfinished: dict[int, list[Row]] = {}
         self._messages: list[tuple[int, int, int, int]] = []
+        self._barriers: list[Barrier] = []
 
     @property
     def applied_offset(self) -> int:
@@ -86,11 +97,29 @@ class MinuteInbox:
             latest = max(latest, batch.closed_minute)
         self._messages.append((offset, latest, source, self._closed[source]))
 
+    def add_barrier(self, offset: int, item: Any, minute: int | None = None) -> None:
+        """Take what is to come after ``minute``, and before the next one.
+
+        By default that is the last minute that the log before it has closed: its place
+        follows from the log alone, not from when `release` was called.
+        """
+        minute = min(self._closed) if minute is None else minute
+        self._barriers.append(Barrier(minute, offset, item))
+        self._next_offset = offset + 1
+        self._messages.append((offset, minute, _NO_SOURCE, -1))
+
     def skip(self, offset: int) -> None:
         """Pass over a record that was refused."""
         self._next_offset = offset + 1
         if not self._messages:
             self._applied_offset = self._next_offset
+
+    def release_barriers(self) -> list[Barrier]:
+        """Give the barriers whose minute is closed, in order of minute and offset."""
+        closed = max(min(self._closed), self._applied_minute)
+        due = [one for one in self._barriers if one.minute <= closed]
+        self._barriers = [one for one in self._barriers if one.minute > closed]
+        return sorted(due, key=lambda one: (one.minute, one.offset))
 
     def release(self) -> tuple[int, list[Row]]:
         """Give the newly closed minute and the sorted rows up to it, inclusive."""
@@ -106,7 +135,8 @@ class MinuteInbox:
                 break
             done += 1
             self._applied_offset = offset + 1
-            self._prefix_closed[source] = closed
+            if source != _NO_SOURCE:
+                self._prefix_closed[source] = closed
         del self._messages[:done]
         return minute, rows
 
@@ -124,4 +154,5 @@ class MinuteInbox:
         self._prefix_closed = list(state.closed)
         self._rows.clear()
         self._messages.clear()
+        self._barriers.clear()
         self._unfinished.clear()

@@ -8,8 +8,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, ClassVar, Generic, TypeVar
 
-from streams.contracts.stage_batch import decode_batch
-from streams.engine.minute_inbox import MinuteInbox
+from streams.contracts.stage_batch import StageBatch, decode_batch
+from streams.engine.minute_inbox import Barrier, MinuteInbox
 from streams.engine.minute_inbox import Row as InboxRow
 from streams.engine.stage import Chunk, Output, Rejected
 from streams.errors import ContractError, UndecodableRecord
@@ -55,8 +55,7 @@ class MinuteStage(ABC, Generic[NewsT]):
             try:
                 if value is None:
                     raise UndecodableRecord(f"there are no tombstones of {self.record}")
-                batch = decode_batch(self.record, value)
-                self._inbox.add(offset, batch, self._decode(batch.payload))
+                self._receive(offset, decode_batch(self.record, value))
             except ContractError as error:
                 self._inbox.skip(offset)
                 rejected.append(Rejected(offset, error))
@@ -64,14 +63,37 @@ class MinuteStage(ABC, Generic[NewsT]):
 
     def advance(self) -> list[Output]:
         """Apply the minutes that all sources have closed; return what they give."""
+        barriers = self._inbox.release_barriers()
         closed, rows = self._inbox.release()
-        if closed == self._sent_minute:
+        if closed == self._sent_minute and not barriers:
             return []
         self._sent_minute = closed
         news: list[NewsT] = []
+        waiting = iter([*barriers, None])
+        barrier = next(waiting)
         for minute, group in groupby(rows, key=itemgetter(0)):
+            while barrier is not None and barrier.minute < minute:
+                news.extend(self._apply_barrier(barrier))
+                barrier = next(waiting)
             news.extend(self._apply_minute(minute, list(group)))
+        while barrier is not None:
+            news.extend(self._apply_barrier(barrier))
+            barrier = next(waiting)
+        news.extend(self._end_minutes(closed))
         return self._outputs(news, closed)
+
+    def _receive(self, offset: int, batch: StageBatch) -> None:
+        """Buffer a batch."""
+        self._inbox.add(offset, batch, self._decode(batch.payload))
+
+    def _apply_barrier(self, barrier: Barrier) -> Iterable[NewsT]:
+        """Apply what came between two minutes; only a stage that adds any has any."""
+        raise NotImplementedError(barrier)
+
+    def _end_minutes(self, closed: int) -> Iterable[NewsT]:
+        """Do what the minutes up to ``closed`` bring without any row; nothing here."""
+        del closed
+        return ()
 
     @abstractmethod
     def _decode(self, payload: bytes) -> list[InboxRow]:

@@ -8,18 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple, cast
 
 from streams.config import Config
 from streams.contracts import WriterSchemas, decode_chunk
+from streams.engine.campaigns_stage import CampaignsStage
+from streams.engine.control_stage import ControlRecord, forward
 from streams.engine.murmur2 import partition_of
 from streams.engine.stage import Chunk, Output, Rejected, Stage
 from streams.engine.stages import STAGES, Topology
+from streams.policy.policy import Policy
 
-__all__ = ["Pipeline", "replay"]
+__all__ = ["Pipeline", "ScheduledEntry", "replay"]
 
+_MILLISECONDS: Final = 60_000
 _BATCH: Final = 20_000
 """Events between two flushes: large batches of minutes are cheaper to apply."""
+
+
+class ScheduledEntry(NamedTuple):
+    """An entry (None: its withdrawal) that takes effect ``after`` a minute."""
+
+    after: int
+    entry_id: str
+    value: bytes | None
 
 
 class Pipeline:
@@ -30,6 +42,8 @@ class Pipeline:
         config: Config | None = None,
         topology: Topology | None = None,
         writers: WriterSchemas | None = None,
+        *,
+        policy: Policy | None = None,
     ) -> None:
         config = config or Config()
         self.topology = topology or Topology.shipped()
@@ -40,6 +54,9 @@ class Pipeline:
             ]
             for spec, count in zip(STAGES, self.topology, strict=True)
         }
+        if policy is not None:
+            for stage in self.stages["llm.links"]:
+                cast(CampaignsStage, stage).use_policy(policy)
         self.rejected: list[Rejected] = []
         self.internal_records = 0
         self.internal_bytes = 0
@@ -85,6 +102,16 @@ class Pipeline:
         self._ends[topic][partition] += len(values)
         stage = self.stages[topic][partition]
         self.rejected += stage.take(Chunk(offsets, values, timestamps))
+
+    def schedule(self, entries: Iterable[ScheduledEntry]) -> None:
+        """Let operators' entries take effect, each after its minute of event time.
+
+        A live run tells these minutes on llm.decisions, in the records of kind applied.
+        """
+        for offset, entry in enumerate(entries):
+            record = ControlRecord(offset, entry.entry_id, entry.value, entry.after)
+            output = forward(record, max(entry.after, 0) * _MILLISECONDS)
+            self._append(output.topic, 0, [output.value or b""], [output.timestamp])
 
     def flush(self) -> list[Output]:
         """Run every stage as far as its closed minutes allow; give what leaves."""

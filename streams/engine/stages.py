@@ -1,4 +1,4 @@
-"""The three stages of the pipeline, and how the shell makes them."""
+"""The stages of the pipeline, and how the shell makes them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from streams.contracts.topics import load_topics
 from streams.contracts.writers import WriterSchemas
 from streams.engine.accounts_stage import AccountsStage
 from streams.engine.campaigns_stage import CampaignsStage
+from streams.engine.control_stage import ControlStage
 from streams.engine.facets_stage import FacetsStage
 from streams.engine.stage import Stage
 from streams.models.reference import load_reference
@@ -19,18 +20,18 @@ __all__ = ["STAGES", "StageSpec", "Topology"]
 
 
 class Topology(NamedTuple):
-    """Partition counts of the topics between the stages."""
+    """Partition counts of the topics that the stages read."""
 
     request_partitions: int
     facet_partitions: int
     link_partitions: int
+    control_partitions: int = 1
 
     @classmethod
     def shipped(cls) -> Self:
         """Take the counts of topics.toml."""
         topics = load_topics()
-        names = ("llm.requests", "llm.facets", "llm.links")
-        return cls(*(topics[name].partitions for name in names))
+        return cls(*(topics[spec.input_topic].partitions for spec in STAGES))
 
 
 class StageSpec(NamedTuple):
@@ -72,11 +73,19 @@ def _campaigns(
         facet_partitions=topology.facet_partitions,
         reference=load_reference(),
         mode=mode,
+        appeal_key=config.appeal_key,
     )
+
+
+def _control(
+    partition: int, _topology: Topology, _: Config, _writers: WriterSchemas | None
+) -> Stage:
+    return ControlStage(partition)
 
 
 STAGES = (
     StageSpec("accounts", "llm.requests", _accounts),
     StageSpec("facets", "llm.facets", _facets),
     StageSpec("campaigns", "llm.links", _campaigns),
+    StageSpec("control", "llm.control", _control),
 )

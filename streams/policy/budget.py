@@ -38,14 +38,25 @@ class Budget(msgspec.Struct, array_like=True):
     day: int = -1
     tests: int = 0
 
-    def level(self, minute: int) -> float:
+    def level(self, minute: int, daily: float = DAILY_BUDGET) -> float:
         """Tell the level of the next test taken in ``minute``, without spending it."""
-        k = 1 + (self.tests if minute // _MINUTES_PER_DAY <= self.day else 0)
-        return DAILY_BUDGET * _HORIZON / ((k + _HORIZON - 1) * (k + _HORIZON))
+        k = 1 + self._taken(minute)
+        return daily * _HORIZON / ((k + _HORIZON - 1) * (k + _HORIZON))
 
-    def next_level(self, minute: int) -> float:
+    def left(self, minute: int, daily: float = DAILY_BUDGET) -> float:
+        """Tell what is left of the day's budget in ``minute``.
+
+        >>> round(Budget().left(0), 3)
+        0.2
+        """
+        return daily * _HORIZON / (self._taken(minute) + _HORIZON)
+
+    def _taken(self, minute: int) -> int:
+        return self.tests if minute // _MINUTES_PER_DAY <= self.day else 0
+
+    def next_level(self, minute: int, daily: float = DAILY_BUDGET) -> float:
         """Spend the level of the next test taken in ``minute``."""
-        level = self.level(minute)
+        level = self.level(minute, daily)
         day = minute // _MINUTES_PER_DAY
         if day > self.day:
             self.day, self.tests = day, 0

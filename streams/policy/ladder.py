@@ -1,4 +1,4 @@
-"""The ladder: which rung an account stands on, one step at a time.
+"""The ladder: which rung evidence carries a subject to, one step at a time.
 
 An account is only actioned on its own evidence, weighed in the light of its campaign:
 a rung needs templated exchanges of the account's own, a level of account evidence, and
@@ -7,17 +7,29 @@ a campaign that was confirmed at so many looks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Literal, NamedTuple, get_args
 
 import msgspec
 
 from streams.contracts.records import Rung
 
-__all__ = ["LADDER", "POLICY_VERSION", "Standing", "Step", "climb"]
+__all__ = [
+    "LADDER",
+    "POLICY_VERSION",
+    "RUNGS",
+    "Evidence",
+    "Move",
+    "Step",
+    "climb",
+    "next_step",
+]
 
 POLICY_VERSION: Final = "default-1"
 """Named in every action; changes with any number below."""
+
+RUNGS: Final[tuple[Rung, ...]] = get_args(Rung)
+"""All rungs, mildest first."""
 
 _HOUR: Final = 60
 _DAY: Final = 24 * _HOUR
@@ -63,48 +75,82 @@ LADDER: Final[tuple[Step, ...]] = (
 """Default policy. Suspension waits for a person."""
 
 
-class Standing(msgspec.Struct, array_like=True):
-    """The one standing action of a subject; ``step`` -1 means none yet."""
+class Evidence(NamedTuple):
+    """What speaks against one account in ``minute``.
 
-    step: int = -1
-    sequence: int = 0
-    expires: int = -1
+    ``uses`` counts its own templated exchanges, ``confirmations`` the looks that
+    confirmed its campaign.
+    """
+
+    minute: int
+    uses: int
+    e_value: float
+    confirmations: int
+
+    def carries(self, step: Step) -> bool:
+        """Whether it is enough for a step."""
+        return (
+            self.uses >= step.uses
+            and self.e_value >= step.e_value
+            and self.confirmations >= step.confirmations
+        )
+
+
+class Move(NamedTuple):
+    """What evidence asks for: a first action, a higher rung, or more time."""
+
+    kind: Literal["issued", "escalated", "extended"]
+    step: Step
 
 
 def climb(
-    standing: Standing, *, minute: int, uses: int, e_value: float, confirmations: int
-) -> Step | None:
-    """Move a standing action on by at most one rung; give the step to publish.
+    rung: Rung | None,
+    expires: int,
+    ladder: Sequence[Step],
+    evidence: Evidence,
+    *,
+    permits: Callable[[Step], bool] = lambda _: True,
+    direct: bool = False,
+) -> Move | None:
+    """Propose the next move of a subject that stands on ``rung``; None: stay there.
 
-    Returns None when nothing changes. A step that the evidence still carries is
-    published again, with a later expiry, once more than half of its time is over.
+    It climbs by at most one step, unless the policy is ``direct``. A step that the
+    evidence still carries is extended once more than half of its time is over.
 
-    >>> standing = Standing()
-    >>> climb(standing, minute=0, uses=30, e_value=5000.0, confirmations=3).rung
+    >>> strong = Evidence(minute=0, uses=30, e_value=5000.0, confirmations=3)
+    >>> climb(None, -1, LADDER, strong).step.rung
     'observe'
-    >>> climb(standing, minute=1, uses=30, e_value=5000.0, confirmations=3).rung
+    >>> climb("observe", 1440, LADDER, strong).step.rung
     'throttle'
+    >>> climb(None, -1, LADDER, strong, direct=True).step.rung
+    'suspend'
     """
 
     def carried(step: Step) -> bool:
-        return (
-            uses >= step.uses
-            and e_value >= step.e_value
-            and confirmations >= step.confirmations
-        )
+        return evidence.carries(step) and permits(step)
 
-    expired = standing.step >= 0 and minute >= standing.expires
-    step = -1 if expired else standing.step
-    if step + 1 < len(LADDER):
-        step += carried(LADDER[step + 1])
-    if step < 0:
+    at = next_step(rung, ladder) - 1
+    reached = at
+    while reached + 1 < len(ladder) and carried(ladder[reached + 1]):
+        reached += 1
+        if not direct:
+            break
+    if reached > at:
+        return Move("issued" if rung is None else "escalated", ladder[reached])
+    if rung is None or at < 0 or not carried(ladder[at]):
         return None
-    current = LADDER[step]
-    if step == standing.step and not expired:
-        holds = carried(current)
-        if not holds or 2 * (standing.expires - minute) > current.minutes:
-            return None
-    standing.step = step
-    standing.sequence += 1
-    standing.expires = minute + current.minutes
-    return current
+    if 2 * (expires - evidence.minute) > ladder[at].minutes:
+        return None
+    return Move("extended", ladder[at])
+
+
+def next_step(rung: Rung | None, ladder: Sequence[Step]) -> int:
+    """Give the index of the first step above ``rung``, which the ladder may lack.
+
+    >>> [next_step(rung, LADDER) for rung in (None, "label", "suspend")]
+    [0, 1, 5]
+    """
+    if rung is None:
+        return 0
+    place = RUNGS.index(rung)
+    return sum(RUNGS.index(step.rung) <= place for step in ladder)

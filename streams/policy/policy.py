@@ -111,7 +111,7 @@ class Caps(msgspec.Struct, frozen=True, kw_only=True):
 
     actions_per_hour: int | None = 2000
     actions_per_hour_and_owner: int | None = None
-    traffic_share: float | None = 0.05
+    traffic_share: float | None = 0.5
 
 
 class QuietHours(msgspec.Struct, frozen=True, kw_only=True):

@@ -64,7 +64,7 @@ class CapsTable(_Table, frozen=True, kw_only=True):
 
     actions_per_hour: _Cap = 2000
     actions_per_hour_and_owner: _Cap = "none"
-    traffic_share: _Share | Literal["none"] = 0.05
+    traffic_share: _Share | Literal["none"] = 0.5
 
 
 class QuietHoursTable(_Table, frozen=True, kw_only=True):

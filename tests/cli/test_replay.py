@@ -72,17 +72,25 @@ def test_it_writes_what_the_engine_publishes(events: Path, tmp_path: Path) -> No
     code, told, error = run(events, "--out", out, "--mode", "enforce")
     assert (code, error) == (0, "")
     actions, alerts = lines(out / "actions.jsonl"), lines(out / "alerts.jsonl")
+    decisions = lines(out / "decisions.jsonl")
     summary = f"{len(alerts)} alerts and {len(actions)} actions in {out}; 0 events"
     assert told == f"{summary} refused\n"
-    published: dict[str, list[dict[str, object]]] = {"Action": [], "Alert": []}
+    published: dict[str, list[dict[str, object]]] = {
+        name: [] for name in ("Action", "Alert", "Decision")
+    }
     pipeline = Pipeline(Config(mode="enforce"))
     for output in run_pipeline(iter_datums(events), pipeline):
-        assert output.value is not None
         name = output.type.rpartition(".")[2]
-        published[name].append(decode(name, output.value))
-    assert published == {"Action": actions, "Alert": alerts}
+        if output.value is not None:
+            published[name].append(decode(name, output.value))
+    told_of = {"Action": actions, "Alert": alerts, "Decision": decisions}
+    assert published == told_of
     assert alerts[0]["kind"] == "campaign_found"
-    assert {action["mode"] for action in actions} == {"enforce"}
+    assert actions[0]["mode"] == "enforce"
+    # Most of this traffic is the campaign's, more than may be refused unseen.
+    modes = {str(one["reason"])[:13]: one["mode"] for one in decisions if one["mode"]}
+    assert modes == {"": "enforce", "above the cap": "shadow"}
+    assert "breaker_tripped" in {alert["kind"] for alert in alerts}
 
 
 def test_refused_events_are_counted_and_the_first_is_told(tmp_path: Path) -> None:

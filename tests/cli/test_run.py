@@ -29,7 +29,7 @@ def test_missing_topics_are_named_with_the_way_out(broker: str) -> None:
 
 def test_other_partitions_than_the_changelog_has_are_refused(topics: str) -> None:
     config = Config(bootstrap=topics, app_id="resized")
-    accounts, facets, _ = place_stages(config)
+    accounts, facets, *_ = place_stages(config)
     ensure_changelogs(config, [accounts])
     ensure_changelogs(config, [accounts])  # a second time changes nothing
     with pytest.raises(TopicMismatch, match="resized-accounts-changelog has 8"):

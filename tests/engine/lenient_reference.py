@@ -7,12 +7,12 @@ from functools import cache
 
 from streams.campaigns.group_features import FEATURES
 from streams.campaigns.member_features import MEMBER_FEATURES
-from streams.contracts.records import Action, Alert, decode_record
+from streams.contracts.records import Action, Alert, Decision, decode_record
 from streams.engine.stage import Output
 from streams.models.evidence import RankedScores
 from streams.models.reference import DETECTORS, GROUP_LOOKS, Prior, Reference
 
-__all__ = ["lenient_reference", "news"]
+__all__ = ["decisions", "lenient_reference", "news", "trail"]
 
 _UNITS = 2**13 - 1
 
@@ -39,7 +39,8 @@ def news(outputs: Iterable[Output]) -> dict[str, list[Action | Alert]]:
     seen: dict[str, bytes] = {}
     read: dict[str, list[Action | Alert]] = {}
     for output in outputs:
-        assert output.value is not None
+        if output.topic == "llm.decisions" or output.value is None:
+            continue
         assert output.key is not None
         if output.event_id in seen:
             assert seen[output.event_id] == output.value
@@ -54,3 +55,20 @@ def news(outputs: Iterable[Output]) -> dict[str, list[Action | Alert]]:
         thread.append(record)
         assert record.sequence == len(thread)
     return read
+
+
+def trail(outputs: Iterable[Output]) -> list[Output]:
+    """Give all outputs in order, each once; repeats must be equal."""
+    seen: dict[tuple[str, str], Output] = {}
+    for output in outputs:
+        assert seen.setdefault((output.topic, output.event_id), output) == output
+    return list(seen.values())
+
+
+def decisions(outputs: Iterable[Output]) -> list[Decision]:
+    """Read the decisions, in order and each once."""
+    return [
+        decode_record(Decision, output.value or b"")
+        for output in trail(outputs)
+        if output.topic == "llm.decisions"
+    ]

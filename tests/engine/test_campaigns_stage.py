@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from event_streams import Burst, Record, bursts, campaign, records
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from lenient_reference import lenient_reference, news
+from lenient_reference import lenient_reference, news, trail
 from stage_runs import Run, Step, as_log, interleave, run, steps
 
 from streams.contracts.records import Action, Alert
@@ -63,13 +63,14 @@ def snapshot(stage: CampaignsStage) -> tuple[object, ...]:
         stage.groups.by_number,
         state.campaigns,
         state.standing,
-        state.budget,
-        state.traffic,
+        state.operation,
+        state.controls.entries,
     )
 
 
 def check_same(one: Run, other: Run) -> None:
     assert news(one.outputs) == news(other.outputs)
+    assert trail(one.outputs) == trail(other.outputs)
     assert snapshot(one.stage) == snapshot(other.stage)
 
 

@@ -24,7 +24,7 @@ from streams.sdk.container_loader import count_events, load_container
 
 __all__ = ["PipelineBench", "Published"]
 
-PUBLISHED = ("llm.actions", "llm.alerts")
+PUBLISHED = ("llm.actions", "llm.alerts", "llm.decisions")
 _DEADLINE = 120.0  # s; a broken worker must end the test, a slow one need not
 _SCENARIO = Path(__file__).with_name("pipeline.toml")
 
@@ -107,11 +107,11 @@ class PipelineBench:
         seen: dict[tuple[str, str], bytes] = {}
         distinct = []
         for record in records:
-            assert record.value is not None
+            value = record.value or b""  # a tombstone has none
             identity = (record.topic, _event_id(record))
             if identity not in seen:
-                distinct.append((record.topic, record.key or b"", record.value))
-            assert seen.setdefault(identity, record.value) == record.value
+                distinct.append((record.topic, record.key or b"", value))
+            assert seen.setdefault(identity, value) == value
         return _by_key(distinct)
 
     def replayed(self) -> Published:

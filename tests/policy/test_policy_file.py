@@ -41,7 +41,7 @@ def test_the_shipped_policy_is_the_ladder_of_the_code() -> None:
     assert scenario.ladder == LADDER
     assert (scenario.mode, scenario.percentage) == ("inherit", 100)
     assert policy.caps == Caps(
-        actions_per_hour=2000, actions_per_hour_and_owner=None, traffic_share=0.05
+        actions_per_hour=2000, actions_per_hour_and_owner=None, traffic_share=0.5
     )
     assert policy.quiet_hours == ()
     assert policy.daily_budget == DAILY_BUDGET
@@ -101,7 +101,7 @@ def test_a_whole_file() -> None:
     policy = parse_policy(text, place="eu.toml")
     young, rest = policy.scenarios
     assert policy.caps == Caps(
-        actions_per_hour=None, actions_per_hour_and_owner=5, traffic_share=0.05
+        actions_per_hour=None, actions_per_hour_and_owner=5, traffic_share=0.5
     )
     assert (policy.cool_off_minutes, policy.daily_budget) == (2160, 1.0)
     assert (young.percentage, young.direct, young.max_minutes) == (12.5, True, 14400)

@@ -125,7 +125,7 @@ replace = msgspec.structs.replace
     ("changes", "expected"),
     [
         ({"version": "2"}, [("version", "default-1", "2")]),
-        ({"caps": Caps(traffic_share=None)}, [("caps.traffic_share", "0.05", "none")]),
+        ({"caps": Caps(traffic_share=None)}, [("caps.traffic_share", "0.5", "none")]),
         (
             {"caps": Caps(actions_per_hour=7)},
             [("caps.actions_per_hour", "2000", "7")],
@@ -149,15 +149,26 @@ def test_a_scenario_put_first_leaves_the_others_as_they_were() -> None:
     old = default_policy()
     new = replace(old, scenarios=(young, DEFAULT))
     found = differences(old, new)
-    assert {each.path.split(".")[0] for each in found} == {
-        "scenario[young]",
-        "scenario order",
+    assert found[:3] == [
+        ("scenario order", "", "young, default"),
+        ("scenario[young]", "", "a scenario"),
+        ("scenario[young].when", "", "account.age_days < 7"),
+    ]
+    # Its ladder has no step that the default has not, but it is another ladder.
+    assert {path.rpartition(".")[0] for path, *_ in found[3:]} == {
+        "scenario[young].ladder[observe]"
     }
-    assert ("scenario order", "", "young, default") in found
-    assert ("scenario[young].ladder[observe].uses", "", "2") in found
     turned = replace(old, scenarios=(DEFAULT, young))
     assert differences(new, turned) == [
         ("scenario order", "young, default", "default, young")
+    ]
+
+
+def test_a_scenario_with_nothing_of_its_own_is_told_all_the_same() -> None:
+    old = Policy(version="1", scenarios=(Scenario(name="a"),))
+    assert differences(old, replace(old, scenarios=(Scenario(name="b"),))) == [
+        ("scenario[b]", "", "a scenario"),
+        ("scenario[a]", "a scenario", ""),
     ]
 
 

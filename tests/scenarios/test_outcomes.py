@@ -67,12 +67,13 @@ def _run(folder: Path) -> list[Alert]:
         (folder / "alerts.jsonl").open("wb") as alerts_file,
     ):
         for output in replay(iter_datums(folder / EVENTS), Pipeline()):
-            assert output.value is not None
+            if output.value is None:
+                continue
             if output.topic == "llm.alerts":
                 alert = decode_record(Alert, output.value)
                 alerts.append(alert)
                 alerts_file.write(msgspec.json.encode(to_dict(alert)) + b"\n")
-            else:
+            elif output.topic == "llm.actions":
                 action = decode_record(Action, output.value)
                 actions_file.write(msgspec.json.encode(to_dict(action)) + b"\n")
     return alerts

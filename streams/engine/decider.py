@@ -1,0 +1,273 @@
+"""What is done about the accounts of a campaign, and what forbids it.
+
+Evidence proposes a move along the ladder (`streams.policy.ladder`). Allowlists,
+releases and quiet hours may withhold it; mode entries, the policy's scenario and the
+canaries say whether it is to be enforced (`streams.engine.publisher` does the rest).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from streams.campaigns.campaign import Campaign
+from streams.campaigns.group import Group
+from streams.campaigns.groups import Groups
+from streams.contracts.records import Mode
+from streams.engine.campaign_records import families_of
+from streams.engine.campaigns_state import CampaignsState
+from streams.engine.publisher import HARD, Publisher
+from streams.engine.stage import Output
+from streams.engine.verdict import Case, Verdict
+from streams.errors import PolicyError
+from streams.models.reference import Reference
+from streams.policy.conditions import Context, compile_condition, context_at
+from streams.policy.ladder import RUNGS, Evidence, Step, climb, next_step
+from streams.policy.policy import Policy, Scenario
+from streams.policy.standing import Standing
+
+__all__ = ["Decider"]
+
+_CANARY_ALARMS: Final = 2
+"""Canaries that would have been throttled within a day, at which nothing is enforced
+any more: the daily budget expects far fewer than one."""
+
+_MINUTES_PER_HOUR: Final = 60
+_MINUTES_PER_DAY: Final = 1440
+_NO_CONTEXT: Final[Context] = {}
+
+
+class Decider:
+    """Moves accounts along the ladder, under the policy and the operators' entries."""
+
+    def __init__(
+        self,
+        state: CampaignsState,
+        groups: Groups,
+        reference: Reference,
+        policy: Policy,
+        *,
+        mode: Mode,
+        appeal_key: str = "",
+    ) -> None:
+        self._state = state
+        self._groups = groups
+        self._reference = reference
+        self._mode: Mode = mode
+        self.publisher = Publisher(
+            state, policy, model=reference.version, appeal_key=appeal_key
+        )
+        self.policy = policy
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force."""
+        return self._policy
+
+    @policy.setter
+    def policy(self, policy: Policy) -> None:
+        self._policy = self.publisher.policy = policy
+        self._conditional = policy.conditional
+        steps = [step for one in policy.scenarios for step in one.ladder]
+        self._fewest_uses = min((step.uses for step in steps), default=0)
+
+    def decide(
+        self, minute: int, group: Group, campaign: Campaign, accounts: Sequence[str]
+    ) -> Iterator[Output]:
+        """Move accounts of a campaign as their own evidence carries them."""
+        if campaign.is_resting(minute, self._policy.cool_off_minutes):
+            return
+        for account in accounts:
+            standing = self._state.standing.get(account) or Standing()
+            if standing.fresh_uses(group.uses[account]) >= self._fewest_uses:
+                yield from self._decide(self._case(account, minute, group, campaign))
+
+    def _case(
+        self, account: str, minute: int, group: Group, campaign: Campaign
+    ) -> Case:
+        standing = self._state.standing.get(account) or Standing()
+        member = self._groups.profile(group).member(account)
+        evidence = Evidence(
+            minute,
+            standing.fresh_uses(group.uses[account]),
+            self._reference.assess_member(member),
+            campaign.confirmations,
+        )
+        node = self._groups.graph.accounts[account]
+        return Case(account, node, standing, evidence, group, campaign)
+
+    def _decide(self, case: Case) -> Iterator[Output]:
+        standing, troubles = case.standing, list[str]()
+        context = self._context(case)
+        scenario = self._policy.scenario_for(
+            context, on_error=lambda error: troubles.append(str(error))
+        )
+        if scenario is None:
+            if troubles:
+                yield from self._tell_trouble(case, self._policy.scenarios[0], troubles)
+            return
+        move = climb(
+            standing.rung,
+            standing.expires,
+            scenario.ladder,
+            case.evidence,
+            permits=lambda step: _permits(step, context, troubles),
+            direct=scenario.direct,
+        )
+        if move is not None:
+            yield from self._act(Verdict(case, scenario, *move))
+        elif troubles:
+            yield from self._tell_trouble(case, scenario, troubles)
+        elif standing.rung is not None:
+            yield from self._follow_mode(self._restate(case, scenario))
+
+    def _tell_trouble(
+        self, case: Case, scenario: Scenario, troubles: list[str]
+    ) -> Iterator[Output]:
+        """Tell of a condition that could not be told; it counts as not holding."""
+        at = min(
+            next_step(case.standing.rung, scenario.ladder), len(scenario.ladder) - 1
+        )
+        verdict = Verdict(case, scenario, "issued", scenario.ladder[at])
+        yield from self.publisher.withhold(verdict, troubles[0])
+
+    def _act(self, verdict: Verdict) -> Iterator[Output]:
+        forbidden = self._forbidden(verdict)
+        if not forbidden:
+            yield from self.publisher.publish(verdict, self._wanted_mode(verdict))
+            return
+        news = list(self.publisher.withhold(verdict, forbidden))
+        yield from news
+        if news and RUNGS.index(verdict.step.rung) >= HARD:
+            yield from self._watch_canaries(verdict.case)
+
+    def _forbidden(self, verdict: Verdict) -> str:
+        """Say why a move must not happen; empty when it may."""
+        case, rung = verdict.case, verdict.step.rung
+        entry = self._state.controls.allowlisted(case.facts, case.minute)
+        if entry is not None:
+            return f"{rung}: {entry.subject} is allowlisted"
+        if case.standing.is_cooling(case.minute, self._policy.cool_off_minutes):
+            return "released by hand, and the cool-off is not over"
+        if self._policy.holds_back(case.minute, rung):
+            return f"quiet hours hold {rung} back"
+        return ""
+
+    def _watch_canaries(self, case: Case) -> Iterator[Output]:
+        minute, state = case.minute, self._state
+        if not state.controls.is_canary(case.facts, minute):
+            return
+        alarms = state.operation.note_canary_alarm(minute)
+        if alarms >= _CANARY_ALARMS and not state.operation.fallen_back:
+            state.operation.fallen_back = True
+            summary = (
+                f"{alarms} canaries would have been actioned within a day: everything "
+                "is shadow until an entry sets the mode for *"
+            )
+            yield self.publisher.notice("canary_failed", minute, summary)
+            yield from self.follow_modes(minute)
+
+    def _wanted_mode(self, verdict: Verdict) -> Mode:
+        """Tell the mode before caps."""
+        case, state = verdict.case, self._state
+        if state.operation.fallen_back:
+            return "shadow"
+        specific = state.controls.specific_mode(case.facts, case.minute)
+        if specific is not None:
+            return specific
+        general = state.controls.general_mode(case.minute, self._mode)
+        return verdict.scenario.mode_of(case.subject, general)
+
+    def _follow_mode(self, verdict: Verdict | None, **origin: Any) -> Iterator[Output]:
+        """Publish what stands again when its mode is not the wanted one any more."""
+        if verdict is None:
+            return
+        wanted, was = self._wanted_mode(verdict), verdict.case.standing.mode
+        if wanted != was:
+            yield from self.publisher.publish(verdict, wanted, f"was {was}", **origin)
+
+    def follow_modes(self, minute: int, **origin: Any) -> Iterator[Output]:
+        """Publish again all that stands in another mode than it should."""
+        for account in sorted(self._state.standing):
+            yield from self._follow_mode(self._standing(account, minute), **origin)
+
+    def approve(self, account: str, minute: int, **origin: Any) -> Iterator[Output]:
+        """Publish what stands as agreed to by a person."""
+        verdict = self._standing(account, minute)
+        if verdict is not None:
+            verdict.case.standing.approved = verdict.step.rung
+            wanted = self._wanted_mode(verdict)
+            yield from self.publisher.publish(verdict, wanted, "approved", **origin)
+
+    def release(
+        self, account: str, minute: int, reason: str, **origin: Any
+    ) -> Iterator[Output]:
+        """Lift what stands for an account; its evidence starts anew."""
+        standing = self._state.standing.get(account) or Standing()
+        self._state.stand(account, standing)
+        if standing.rung is not None:
+            lifted = self.publisher.lift("released", account, minute, reason, **origin)
+            yield from lifted
+        standing.release(minute, self._state.uses_of(account))
+
+    def expire(self, minute: int) -> Iterator[Output]:
+        """End the actions whose time is over by ``minute``, in order of their end."""
+        for ends, account in self._state.expiring(minute):
+            yield from self.publisher.lift("expired", account, ends)
+            standing = self._state.standing[account]
+            standing.expire()
+            self._state.stand(account, standing)
+
+    def _standing(self, account: str, minute: int) -> Verdict | None:
+        """Restate what stands; None when nothing does, or its campaign is no more."""
+        standing = self._state.standing[account]
+        found = self._state.campaign(standing.campaign)
+        if standing.rung is None or found is None or account not in found[0].uses:
+            return None
+        case = self._case(account, minute, *found)
+        scenario = self._policy.scenario_for(self._context(case))
+        return self._restate(case, scenario or self._policy.scenarios[0])
+
+    def _restate(self, case: Case, scenario: Scenario) -> Verdict | None:
+        ladders = [one.ladder for one in (scenario, *self._policy.scenarios)]
+        for step in (step for ladder in ladders for step in ladder):
+            if step.rung == case.standing.rung:
+                return Verdict(case, scenario, "republished", step)
+        return None
+
+    def _context(self, case: Case) -> Context:
+        """Collect what conditions see; nothing when there are none."""
+        if not self._conditional:
+            return _NO_CONTEXT
+        node, group, campaign = case.node, case.group, case.campaign
+        minute = case.minute
+        age = (minute - node.created) / _MINUTES_PER_DAY if node.created >= 0 else -1.0
+        own = {
+            "id": case.account,
+            "uses": case.evidence.uses,
+            "e_value": case.evidence.e_value,
+            "events": node.events,
+            "templated_share": node.templated / max(node.events, 1),
+            "likeness": node.likeness / 100,
+            "age_days": age,
+            "rung": case.standing.rung or "",
+        }
+        theirs = {
+            "id": campaign.identifier,
+            "accounts": len(group.uses),
+            "exchanges": group.exchanges,
+            "e_value": campaign.e_value,
+            "confirmations": campaign.confirmations,
+            "age_hours": (minute - campaign.found) / _MINUTES_PER_HOUR,
+            "families": list(families_of(self._groups.graph, group)),
+            "pivots": list(campaign.pivots),
+        }
+        return context_at(minute, own, theirs)
+
+
+def _permits(step: Step, context: Context, troubles: list[str]) -> bool:
+    try:
+        return compile_condition(step.when).holds(context)
+    except PolicyError as error:
+        troubles.append(str(error))
+        return False

@@ -1,0 +1,96 @@
+"""The records of llm.decisions: each step in the life of a decision."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from streams.campaigns.campaign import Campaign
+from streams.campaigns.group import Group
+from streams.contracts.records import Decision, DecisionKind, encode_record
+from streams.engine.campaign_records import campaign_features
+from streams.engine.stage import Output
+from streams.models.reference import Assessment
+
+__all__ = ["TestTaken", "decision_output", "tested_output", "tombstone_output"]
+
+_MILLISECONDS: Final = 60_000
+
+
+def decision_output(
+    kind: DecisionKind, subject: str, minute: int, **fields: Any
+) -> Output:
+    """Make the record of a decision; ``fields`` are those of `Decision`."""
+    decision = Decision(
+        decision_id="",
+        subject=subject,
+        kind=kind,
+        occurred_at=max(minute, 0) * _MILLISECONDS,
+        **fields,
+    )
+    content = msgspec.msgpack.encode(decision)
+    identity = blake2b(content, digest_size=12).hexdigest()
+    decision = msgspec.structs.replace(decision, decision_id=identity)
+    return Output(
+        topic="llm.decisions",
+        partition=None,
+        key=subject.encode(),
+        value=encode_record(decision),
+        timestamp=decision.occurred_at,
+        event_id=identity,
+        type="io.distillwatch.Decision",
+    )
+
+
+class TestTaken(NamedTuple):
+    """A test that a group took: which look, at which level, and what is left then."""
+
+    minute: int
+    look: int
+    level: float
+    budget_left: float
+
+
+def tested_output(
+    test: TestTaken,
+    group: Group,
+    campaign: Campaign | None,
+    assessment: Assessment,
+    *,
+    policy_version: str,
+    model_version: str,
+) -> Output:
+    """Make the ledger's record of a test; ``campaign`` is None when it found none."""
+    name = f"group:{group.number}"
+    return decision_output(
+        "tested",
+        name if campaign is None else f"campaign:{campaign.identifier}",
+        test.minute,
+        campaign_id="" if campaign is None else campaign.identifier,
+        e_value=assessment.e_value,
+        threshold=round(1 / test.level, 6),
+        level=test.level,
+        budget_left=test.budget_left,
+        exchanges=group.exchanges,
+        look=test.look,
+        confirmations=0 if campaign is None else campaign.confirmations,
+        features=() if campaign is None else tuple(campaign_features(campaign)),
+        reason=f"{len(group.uses)} accounts",
+        scenario_version=policy_version,
+        model_version=model_version,
+    )
+
+
+def tombstone_output(subject: str, minute: int, action_id: str) -> Output:
+    """Make the tombstone that lifts what stands for a subject."""
+    return Output(
+        topic="llm.actions",
+        partition=None,
+        key=subject.encode(),
+        value=None,
+        timestamp=max(minute, 0) * _MILLISECONDS,
+        event_id=f"{action_id}-lifted",
+        type="io.distillwatch.Action",
+    )

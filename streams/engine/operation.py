@@ -1,0 +1,77 @@
+"""What concerns the detector as a whole: budgets, traffic, breakers and canaries."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import msgspec
+
+from streams.features.traffic_day import TrafficDay
+from streams.policy.breakers import Breakers
+from streams.policy.budget import Budget
+from streams.policy.policy import Policy
+
+__all__ = ["Operation", "Purse"]
+
+_MINUTES_PER_DAY: Final = 1440
+
+
+class Purse(NamedTuple):
+    """A budget and how much it is a day."""
+
+    budget: Budget
+    daily: float
+
+    def level(self, minute: int) -> float:
+        """Tell the level of the next test."""
+        return self.budget.level(minute, self.daily)
+
+    def spend(self, minute: int) -> float:
+        """Spend the level of the next test."""
+        return self.budget.next_level(minute, self.daily)
+
+    def left(self, minute: int) -> float:
+        """Tell what is left of the day."""
+        return self.budget.left(minute, self.daily)
+
+
+class Operation(msgspec.Struct, array_like=True):
+    """What concerns the detector as a whole.
+
+    ``control_offset`` is the last record of llm.control that was applied, ``notices``
+    counts alerts, ``canary_alarms`` has the minutes of those of the last day.
+    ``fallen_back``: the canaries failed, and nothing is enforced.
+    """
+
+    budget: Budget = msgspec.field(default_factory=Budget)
+    watched_budget: Budget = msgspec.field(default_factory=Budget)
+    traffic: TrafficDay = msgspec.field(default_factory=TrafficDay)
+    breakers: Breakers = msgspec.field(default_factory=Breakers)
+    control_offset: int = -1
+    notices: int = 0
+    canary_alarms: list[int] = []
+    fallen_back: bool = False
+    exhausted_day: int = -1
+
+    def purse(self, policy: Policy, *, watched: bool, reserved: bool) -> Purse:
+        """Give the budget that a test is taken from.
+
+        While there are imported indicators, a share of the day's budget is kept for
+        groups that match one: it brings them more tests at good levels, and no
+        evidence. (On the day of the first import up to that share comes on top.)
+        """
+        share = policy.watched_share if reserved else 0.0
+        if watched and share:
+            return Purse(self.watched_budget, policy.daily_budget * share)
+        return Purse(self.budget, policy.daily_budget * (1 - share))
+
+    def next_notice(self) -> int:
+        """Count one more alert about the operation; give its sequence."""
+        self.notices += 1
+        return self.notices
+
+    def note_canary_alarm(self, minute: int) -> int:
+        """Count a canary's alarm; give how many there were within a day."""
+        day = (each for each in self.canary_alarms if each > minute - _MINUTES_PER_DAY)
+        self.canary_alarms = [*day, minute]
+        return len(self.canary_alarms)
