@@ -89,7 +89,7 @@ def test_it_writes_what_the_engine_publishes(events: Path, tmp_path: Path) -> No
     assert actions[0]["mode"] == "enforce"
     # Most of this traffic is the campaign's, more than may be refused unseen.
     modes = {str(one["reason"])[:13]: one["mode"] for one in decisions if one["mode"]}
-    assert modes == {"": "enforce", "above the cap": "shadow"}
+    assert (modes[""], modes["above the cap"]) == ("enforce", "shadow")
     assert "breaker_tripped" in {alert["kind"] for alert in alerts}
 
 
