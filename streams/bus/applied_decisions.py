@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection
 from typing import Final, Self
 
-from streams.bus.records_consumer import RecordsConsumer
+from streams.bus.records_consumer import ReceivedRecord, RecordsConsumer, read_to_end
 from streams.contracts import Decision, decode_record
 from streams.errors import ContractError
 
@@ -15,6 +15,7 @@ __all__ = ["DECISIONS_TOPIC", "AppliedDecisions", "read_applied"]
 DECISIONS_TOPIC: Final = "llm.decisions"
 """Each step in the life of a decision; append-only."""
 
+_CONTROL: Final = b"control:"  # begins the key of a decision about an entry
 _IDLE: Final = 0.2  # s between two looks at the clock
 
 
@@ -45,7 +46,7 @@ class AppliedDecisions:
         missing, found = set(entry_ids), {}
         while missing and time.monotonic() < deadline:
             for record in self._consumer.records(until_idle=_IDLE):
-                decision = _applied(record.value)
+                decision = _applied(record)
                 if decision is not None and decision.entry_id in missing:
                     found[decision.entry_id] = decision
                     missing.discard(decision.entry_id)
@@ -55,15 +56,24 @@ class AppliedDecisions:
 
 
 def read_applied(bootstrap: str) -> list[Decision]:
-    """List the ``applied`` decisions that the topic holds, oldest first."""
-    with RecordsConsumer(bootstrap, [DECISIONS_TOPIC], from_beginning=True) as consumer:
-        records = consumer.records_to_end()
-        return [d for each in records if (d := _applied(each.value)) is not None]
+    """List the ``applied`` decisions that the topic holds, oldest first.
+
+    A worker that began anew may have written one twice: it is listed once.
+    """
+    found = {
+        decision.decision_id: decision
+        for record in read_to_end(bootstrap, [DECISIONS_TOPIC])
+        if (decision := _applied(record)) is not None
+    }
+    return list(found.values())
 
 
-def _applied(value: bytes | None) -> Decision | None:
+def _applied(record: ReceivedRecord) -> Decision | None:
+    # Most decisions are about tests and actions: their keys tell, without decoding.
+    if not (record.key or b"").startswith(_CONTROL):
+        return None
     try:
-        decision = decode_record(Decision, value or b"")
+        decision = decode_record(Decision, record.value or b"")
     except ContractError:
         return None  # another reader's matter: it can be none that was waited for
     return decision if decision.kind == "applied" else None

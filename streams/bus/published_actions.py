@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from streams.bus.records_consumer import RecordsConsumer, newest_records
+from streams.bus.records_consumer import newest_records, read_to_end
 from streams.contracts import Action, decode_record
 from streams.errors import ContractError
 
@@ -36,15 +36,14 @@ def find_token(bootstrap: str, token: str) -> Action | None:
     Replaced and lifted actions are found too, until Kafka has compacted the topic.
     """
     encoded, found = token.encode(), None
-    with RecordsConsumer(bootstrap, [ACTIONS_TOPIC], from_beginning=True) as consumer:
-        for record in consumer.records_to_end():
-            # Strings lie in Avro as they are: few records need to be decoded.
-            if record.value is None or encoded not in record.value:
-                continue
-            try:
-                action = decode_record(Action, record.value)
-            except ContractError:
-                continue
-            if action.appeal_token == token:
-                found = action
+    for record in read_to_end(bootstrap, [ACTIONS_TOPIC]):
+        # Strings lie in Avro as they are: few records need to be decoded.
+        if record.value is None or encoded not in record.value:
+            continue
+        try:
+            action = decode_record(Action, record.value)
+        except ContractError:
+            continue
+        if action.appeal_token == token:
+            found = action
     return found

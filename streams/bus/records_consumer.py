@@ -19,11 +19,19 @@ from streams.bus.kafka_settings import client_settings
 from streams.config import Config
 from streams.errors import BrokerUnavailable, BusError, TopicMismatch
 
-__all__ = ["ReceivedRecord", "RecordsConsumer", "newest_records"]
+__all__ = [
+    "ReceivedRecord",
+    "RecordsConsumer",
+    "newest_records",
+    "read_to_end",
+]
 
 _ANSWER_TIMEOUT = 8.0  # s until a silent broker counts as not there
 _POLL = 0.2  # s between two looks at the clock and at Ctrl-C
 _BATCH = 500  # records at once
+# ms that a broker may wait with the answer that there is no more: 500 by default, which
+# a person who waits for a list would notice.
+_SOON_AT_END = {"fetch.wait.max.ms": 20}
 # The partition has a new leader, which this client or the broker learns just now.
 _MOVING = (
     KafkaError.NOT_LEADER_FOR_PARTITION,
@@ -134,7 +142,10 @@ class RecordsConsumer:
         """
         heard = time.monotonic()
         while self._behind:
-            for message in self._consumer.consume(_BATCH, _POLL):
+            # consume() alone would wait until a batch is full or the time is over.
+            first = self._consumer.poll(_POLL)
+            rest = self._consumer.consume(_BATCH - 1, 0)
+            for message in rest if first is None else [first, *rest]:
                 error = message.error()
                 if error is None:
                     yield _record(message)
@@ -193,6 +204,17 @@ class RecordsConsumer:
         )
 
 
+def read_to_end(bootstrap: str, topics: Sequence[str]) -> Iterator[ReceivedRecord]:
+    """Read topics from their beginning to their present end, and leave the broker.
+
+    Raises like `RecordsConsumer` and its ``records_to_end``.
+    """
+    with RecordsConsumer(
+        bootstrap, topics, from_beginning=True, kafka_settings=_SOON_AT_END
+    ) as consumer:
+        yield from consumer.records_to_end()
+
+
 def newest_records(bootstrap: str, topic: str) -> dict[bytes, ReceivedRecord]:
     """Read a compacted topic to its present end: the newest record of each key.
 
@@ -200,14 +222,13 @@ def newest_records(bootstrap: str, topic: str) -> dict[bytes, ReceivedRecord]:
     `RecordsConsumer`.
     """
     newest: dict[bytes, ReceivedRecord] = {}
-    with RecordsConsumer(bootstrap, [topic], from_beginning=True) as consumer:
-        for record in consumer.records_to_end():
-            if record.key is None:
-                continue
-            # Popped first, so that the order is that of the newest records.
-            newest.pop(record.key, None)
-            if record.value is not None:
-                newest[record.key] = record
+    for record in read_to_end(bootstrap, [topic]):
+        if record.key is None:
+            continue
+        # Popped first, so that the order is that of the newest records.
+        newest.pop(record.key, None)
+        if record.value is not None:
+            newest[record.key] = record
     return newest
 
 

@@ -75,7 +75,13 @@ def _concerns(decision: Decision, subject: str) -> bool:
 
 
 def _applied_at(applied: list[Decision]) -> dict[str, int]:
-    return {each.entry_id: each.occurred_at for each in applied if each.entry_id}
+    from streams.policy.control_entries import REFUSED
+
+    return {
+        each.entry_id: each.occurred_at
+        for each in applied
+        if each.entry_id and not each.reason.startswith(REFUSED)
+    }
 
 
 def _show(entries: dict[str, ControlEntry], applied: list[Decision]) -> None:

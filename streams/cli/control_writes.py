@@ -154,7 +154,8 @@ def write_entries(
 ) -> None:
     """Write entries, print what that means, and wait for the workers if asked to.
 
-    Ends the process with exit code 4 when they did not confirm in time.
+    Ends the process with exit code 4 when they did not confirm in time, and with 1 when
+    they refused an entry.
     """
     from streams.bus.control_log import append_entries
 
@@ -193,7 +194,7 @@ def _write_and_wait(
         write()
         print(line, flush=True)
         decisions = applied.wait_for(entry_ids, how.seconds)
-    _tell_applied(decisions)
+    refused = _tell_applied(decisions)
     if missing := sorted(entry_ids - set(decisions)):
         print(
             f"not applied within {how.seconds:g} s: {printable(missing[0])}"
@@ -203,13 +204,24 @@ def _write_and_wait(
             file=sys.stderr,
         )
         sys.exit(EXIT_NOT_APPLIED)
+    if refused:
+        sys.exit(1)
 
 
-def _tell_applied(decisions: dict[str, Decision]) -> None:
+def _tell_applied(decisions: dict[str, Decision]) -> int:
+    """Print what the workers said; return the number of entries they refused."""
     from streams.cli.record_lines import printable, time_text
+    from streams.policy.control_entries import REFUSED
 
-    for entry_id, each in list(decisions.items())[:_TOLD_DECISIONS]:
+    taken = {k: d for k, d in decisions.items() if not d.reason.startswith(REFUSED)}
+    for entry_id, each in list(taken.items())[:_TOLD_DECISIONS]:
         detail = f": {each.reason}" if each.reason else ""
         print(printable(f"{time_text(each.occurred_at)} applied {entry_id}{detail}"))
-    if (more := len(decisions) - _TOLD_DECISIONS) > 0:
+    if (more := len(taken) - _TOLD_DECISIONS) > 0:
         print(f"and {more:,} more applied")
+    for entry_id in sorted(decisions.keys() - taken.keys()):
+        reason = decisions[entry_id].reason.removeprefix(REFUSED)
+        print(
+            printable(f"refused by the workers: {entry_id}: {reason}"), file=sys.stderr
+        )
+    return len(decisions) - len(taken)

@@ -27,10 +27,10 @@ __all__ = ["app", "read_labels"]
 _Flag = Annotated[bool, Parameter(negative=())]
 _COLUMNS: Final = ("subject", "label", "why")
 _MEANING: Final = {
-    "benign": "what stands against it is released, and the likeness model learns it as "
-    "ordinary",
-    "distillation": "the likeness model learns it as extraction; nothing is done to it "
-    "because of the label alone",
+    "benign": "what stands against it is released, and what learns from labels takes "
+    "it for ordinary",
+    "distillation": "what learns from labels takes it for extraction; nothing is done "
+    "to it because of the label alone",
 }
 
 app = App(name="label", help="Say what a subject is: benign, or distillation.")

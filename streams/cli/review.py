@@ -26,10 +26,10 @@ __all__ = ["app"]
 
 _FEATURES_SHOWN: Final = 3
 _MEANING: Final = {
-    "approve": "the {rung} of {subject} takes effect",
-    "deny": "{subject} stays as it is, without {rung}",
+    "approve": "the {rung} of {subject} takes effect{shadow}. Undo: {release}",
+    "deny": "the {rung} of {subject} does not happen, what stands is lifted, and only "
+    "new evidence counts. There is no undo",
 }
-_OPPOSITE: Final = {"approve": "deny", "deny": "approve"}
 
 app = App(name="review", help="Decide on the actions that wait for a person.")
 
@@ -116,13 +116,16 @@ def _decide(target: str, review: Review, why: str, how: Writing) -> None:
         reason=why,
         created_at=now_ms(),
     )
-    meaning = _MEANING[review].format(rung=action.rung, subject=action.subject)
-    if action.mode == "shadow":
-        meaning += " (in shadow mode: nothing is enforced)"
+    in_shadow = action.mode == "shadow"
+    meaning = _MEANING[review].format(
+        rung=action.rung,
+        subject=action.subject,
+        shadow=", as far as shadow mode goes" if in_shadow else "",
+        release=command("release", action.subject),
+    )
     earlier = _reviews(how.servers).get(entry.entry_id)
-    replaced = f" It replaces {earlier.value} by {earlier.author}." if earlier else ""
-    undo = command("review", _OPPOSITE[review], action.action_id)
-    write_entries([entry], f"{review}: {meaning}.{replaced} Undo: {undo}", how=how)
+    replaced = f" (it replaces {earlier.value} by {earlier.author})" if earlier else ""
+    write_entries([entry], f"{review}{replaced}: {meaning}", how=how)
 
 
 def _in_review(servers: str) -> list[Action]:

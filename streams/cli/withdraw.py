@@ -15,7 +15,6 @@ from streams.errors import InvalidRecord
 __all__ = ["app"]
 
 _FINAL = {
-    "release": "what was lifted stays lifted",
     "policy": "the policy that the workers ship with holds again",
     "mode": "policy and settings hold again",
     "label": "it counts no longer",
@@ -42,6 +41,11 @@ def withdraw(entry_id: str, *, why: str, how: Writing = DEFAULT_WRITING) -> None
     entry = standing_entries(how.servers).get(entry_id)
     if entry is None:
         raise InvalidRecord(f"no entry {entry_id} stands; see: distillwatch audit")
+    if entry.kind == "release":
+        raise InvalidRecord(
+            f"{entry_id} has happened: a release cannot be taken back, and new "
+            "evidence counts after the policy's cool-off"
+        )
     told = (
         f"{entry_id} of {entry.author} is withdrawn: {_FINAL[entry.kind]}. Undo: write "
         "it once more"

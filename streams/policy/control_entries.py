@@ -20,6 +20,7 @@ __all__ = [
     "ALL",
     "CANARY",
     "MAX_REASON_CHARS",
+    "REFUSED",
     "Label",
     "Review",
     "Subject",
@@ -49,6 +50,9 @@ CANARY: Final = "canary"
 
 MAX_REASON_CHARS: Final = 2000
 """Longest reason, characters: some paragraphs of a customer's words."""
+
+REFUSED: Final = "refused: "
+"""Begins the reason of an ``applied`` decision when the workers could not take it."""
 
 _MAX_SUBJECT_CHARS: Final = 640  # an id of 512 (MAX_FIELD_CHARS), and what goes before
 _MAX_NAME_CHARS: Final = 200  # an author's name

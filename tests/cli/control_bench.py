@@ -82,7 +82,11 @@ def confirming(bootstrap: str) -> Iterator[None]:
             for record in consumer.records(until_idle=0.1):
                 if record.value is not None:
                     entry = decode_entry(record)
-                    said = {"reason": entry.reason, "author": entry.author}
+                    bad = "refused: " if entry.kind == "policy" else ""
+                    said = {
+                        "reason": f"{bad}{entry.reason}",
+                        "author": entry.author,
+                    }
                     told = applied(entry.entry_id, **said)
                     other = applied("someone:else")
                     publish(bootstrap, "llm.decisions", [other, told])

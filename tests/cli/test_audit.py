@@ -35,7 +35,10 @@ def test_who_when_and_why_is_listed_for_what_stands_and_what_was_applied(
         "llm.decisions",
         [
             applied("allowlist:account:7", author="ana", reason="known"),
+            applied("mode:*", reason="refused: no such mode"),
             applied("release:account:7:1", author="ben", reason="talked to them"),
+            applied("release:account:7:1", decision_id="same"),
+            applied("release:account:7:1", decision_id="same", reason="once more"),
             Decision(
                 decision_id="d", subject="account:7", kind="issued", occurred_at=now()
             ),
@@ -50,6 +53,8 @@ def test_who_when_and_why_is_listed_for_what_stands_and_what_was_applied(
     told = json.loads(invoke("audit", "--json", *at)[1])
     assert [each["entry_id"] for each in told["applied"]] == [
         "allowlist:account:7",
+        "mode:*",
+        "release:account:7:1",
         "release:account:7:1",
     ]
     by_id = {each["entry_id"]: each for each in told["entries"]}
@@ -57,6 +62,6 @@ def test_who_when_and_why_is_listed_for_what_stands_and_what_was_applied(
     assert by_id["mode:*"]["applied_at"] is None
     told = json.loads(invoke("audit", "--json", "--subject", "account:7", *at)[1])
     assert [each["entry_id"] for each in told["entries"]] == ["allowlist:account:7"]
-    assert len(told["applied"]) == 2
+    assert len(told["applied"]) == 3
     told = json.loads(invoke("audit", "--json", "--subject", "account:8", *at)[1])
     assert told == {"entries": [], "applied": []}

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from control_bench import applied, confirming, publish
@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.bus.control_log import read_entries
-from streams.cli.control_writes import parse_expiry
+from streams.cli.control_writes import Writing, parse_expiry, write_entries
 from streams.errors import ConfigError
+from streams.policy.control_entries import label_entry, mode_entry, policy_entry
 
 if TYPE_CHECKING:
     from conftest import Invoke
@@ -36,6 +37,34 @@ def test_waiting_ends_when_the_workers_have_applied_it(
             assert " applied " in confirmed
             assert verb[0] in confirmed
             assert confirmed.endswith(": a lab")
+
+
+@pytest.mark.broker
+def test_an_entry_that_the_workers_refuse_is_told_by_exit_code_1(
+    topics: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    who: dict[str, Any] = {"author": "ana", "reason": "x", "created_at": 1}
+    entries = [policy_entry("a = 1", **who), mode_entry("*", "shadow", **who)]
+    with confirming(topics), pytest.raises(SystemExit, match="1"):
+        write_entries(entries, "told", how=Writing(bootstrap=topics, wait=[30]))
+    out, err = capsys.readouterr()
+    first, second = out.splitlines()
+    assert first == "told"
+    assert second.endswith(" applied mode:*: x")
+    assert err == "refused by the workers: policy: x\n"
+
+
+@pytest.mark.broker
+def test_many_entries_are_confirmed_with_a_count(
+    topics: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    who: dict[str, Any] = {"author": "ana", "reason": "x", "created_at": 1}
+    entries = [label_entry(f"account:{n}", "benign", **who) for n in range(7)]
+    with confirming(topics):
+        write_entries(entries, "told", how=Writing(bootstrap=topics, wait=[60]))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 7
+    assert lines[-1] == "and 2 more applied"
 
 
 @pytest.mark.broker

@@ -20,7 +20,8 @@ def actions(topics: str) -> str:
         [
             action("account:a"),
             action("account:b"),
-            action("account:b", 2, mode="shadow"),
+            action("account:b", 2),
+            action("account:c", mode="shadow"),
             action("account:lifted"),
             ("account:lifted", None),
             action("account:over", expires_at=now() - HOUR),
@@ -44,28 +45,33 @@ def test_what_waits_for_a_person_is_listed_until_one_has_decided(
     for hidden in ("account:lifted", "account:over", "account:free", "account:b-1"):
         assert hidden not in out
     rows = json.loads(invoke("review", "list", "--json", *at)[1])
-    assert [row["action_id"] for row in rows] == ["id-account:a-1", "id-account:b-2"]
+    assert [row["action_id"] for row in rows] == [
+        *("id-account:a-1", "id-account:c-1", "id-account:b-2"),
+    ]
     assert rows[0]["evidence"]["e_value"] == 4200.0
 
     said = ("--why", "two of us looked", "--author", "ana")
     code, out, err = invoke("review", "approve", "account:a", *said, *at)
     assert (code, err) == (0, "")
     assert out == (
-        "approve: the suspend of account:a takes effect. Undo: distillwatch review "
-        "deny id-account:a-1 --why ...\n"
+        "approve: the suspend of account:a takes effect. Undo: distillwatch release "
+        "account:a --why ...\n"
     )
     code, out, _ = invoke("review", "deny", "id-account:b-2", *said, *at)
     assert code == 0
-    assert "without suspend (in shadow mode: nothing is enforced)." in out
+    assert out.startswith("deny: the suspend of account:b does not happen, what st")
+    _, out, _ = invoke("review", "approve", "account:c", *said, *at)
+    assert "suspend of account:c takes effect, as far as shadow mode goes. Undo" in out
     entries = read_entries(actions)
     assert {key: (e.subject, e.value) for key, e in entries.items()} == {
         "review:id-account:a-1": ("account:a", "approve"),
         "review:id-account:b-2": ("account:b", "deny"),
+        "review:id-account:c-1": ("account:c", "approve"),
     }
     assert invoke("review", "list", *at)[1] == "Nothing waits for a person\n"
 
     _, out, _ = invoke("review", "deny", "account:a", "--why", "we were wrong", *at)
-    assert "It replaces approve by ana." in out
+    assert out.startswith("deny (it replaces approve by ana): ")
     assert read_entries(actions)["review:id-account:a-1"].value == "deny"
 
 
