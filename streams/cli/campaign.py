@@ -86,8 +86,10 @@ def export(
 ) -> None:
     """Write a campaign as a STIX 2.1 bundle or an OCSF Detection Finding.
 
-    Accounts and facets leave as HMACs under the sharing key only, payments not at all;
-    without a key there are counts and nothing to match.
+    Facets leave as HMACs under the sharing key only, accounts so or not at all,
+    payments never; without a key there are counts and nothing to match. Everybody with
+    the key can recognise a JA4 fingerprint; a network, a client or a prompt template
+    only who hashes or sketches it with the same keys as you.
 
     Parameters
     ----------

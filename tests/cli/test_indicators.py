@@ -66,7 +66,7 @@ def test_a_facet_of_an_own_alert_is_watched_until_the_indicator_ends(
     assert code == 0
     assert out.startswith("1 facet is watched: a group that uses one is tested first")
     assert err.startswith(
-        "1 kept out as unknown, a facet that has not been seen here: "
+        "1 kept out as unknown, a facet that has not been seen here; "
     )
     assert "(kind template_head)" in err
     (entry,) = read_entries(exchange.topics).values()

@@ -52,7 +52,7 @@ KEPT_OUT: Final[Mapping[Why, str]] = {
     "low_confidence": "below the least confidence asked for",
     "no_key": "nothing can be recognised without the sharing key of its producer",
     "other_key": "made with another sharing key",
-    "unknown": "a facet that has not been seen here",
+    "unknown": "a facet that has not been seen here; import it again later",
 }
 """Why an indicator is kept out, in words."""
 
