@@ -5,79 +5,135 @@ This runs on the reporter's own thread, never on the caller's.
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+import itertools
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from streams.contracts.codec import encode_datum
 from streams.contracts.records import RequestEvent, to_dict
-from streams.contracts.rules import check_record, is_content_field
+from streams.contracts.row_encoder import RowEncoder
+from streams.contracts.rules import is_content_field
 from streams.errors import ContentRefused, InvalidRecord
 
-__all__ = ["EventRecord", "event_record"]
+if TYPE_CHECKING:
+    from streams.sketch import Sketcher
 
-_NAME = "RequestEvent"
-_FIELDS = frozenset(RequestEvent.__struct_fields__)
+__all__ = [
+    "Accepted",
+    "Content",
+    "EventRecord",
+    "event_ids",
+    "event_records",
+    "sketches",
+]
+
+Content: TypeAlias = tuple[str, Any, Any, Any]
+"""What a sketch is made of: prompt, system, tools, turns."""
+
+Accepted: TypeAlias = tuple[RequestEvent | dict[str, Any], int, bytes | None]
+"""An event, when it was accepted (milliseconds since the epoch), and its sketch."""
+
+EventRecord: TypeAlias = tuple[bytes, str, int, str]
+"""What goes to Kafka: datum without framing, key, time in milliseconds, event id."""
+
+_NAME: Final = "RequestEvent"
+_FIELDS: Final = frozenset(RequestEvent.__struct_fields__)
+_ID_BYTES: Final = 8  # half of an id is random, half counts
+_encode: Final = RowEncoder(
+    _NAME,
+    direct=(
+        *("event_id", "occurred_at", "account_id", "organization_id", "api_key_id"),
+        *("account_created_at", "payment", "conversation_id", "request_seed"),
+        *("tools_hash", "enforced_action_id"),
+    ),
+)
 
 
-class EventRecord(NamedTuple):
-    """What goes to Kafka; ``datum`` is without framing, ``timestamp`` in ms."""
+def event_ids() -> Iterator[str]:
+    """Give ids without end, of 32 hexadecimal digits; no other iterator gives them.
 
-    datum: bytes
-    key: str
-    timestamp: int
-    event_id: str
+    64 random bits tell iterators apart, so make one in each process, after a fork.
+
+    >>> first, second = itertools.islice(event_ids(), 2)
+    >>> first[:16] == second[:16], second[16:]
+    (True, '0000000000000001')
+    """
+    start = secrets.token_hex(_ID_BYTES)
+    return (f"{start}{number:0{2 * _ID_BYTES}x}" for number in itertools.count())
 
 
-def event_record(
-    event: RequestEvent | Mapping[str, Any],
-    *,
-    received_at: int,
-    sketch: bytes | None = None,
-) -> EventRecord:
-    """Check and encode one event; a mapping without id or time is given them.
+def sketches(
+    sketcher: Sketcher, contents: Sequence[Content]
+) -> Sequence[bytes | Exception]:
+    """Sketch all at once; what cannot be sketched gives its error instead."""
+    if not contents:
+        return ()
+    try:
+        prompts, systems, tools, turns = zip(*contents, strict=True)
+        made = sketcher.sketch_many(prompts, systems=systems, tools=tools, turns=turns)
+    except Exception as error:  # noqa: BLE001  whatever a sketcher raises, the others go on
+        if len(contents) == 1:
+            return (error,)
+        return [each for one in contents for each in sketches(sketcher, [one])]
+    return [bytes(sketch) for sketch in made]
 
-    ``received_at`` (milliseconds since the epoch) stands in for a missing
-    ``occurred_at``; ``sketch`` replaces the event's own. Raises `ContentRefused` for a
-    field that is for prompt or output text, `InvalidRecord` for any other misfit; no
-    message repeats a value.
+
+def event_records(
+    accepted: Iterable[Accepted], new_ids: Iterator[str]
+) -> list[EventRecord | Exception]:
+    """Check and encode events; a dict without id or time is given them, in place.
+
+    The time of acceptance stands in for a missing ``occurred_at``, the next of
+    ``new_ids`` for a missing ``event_id``; a sketch replaces the event's own. In place
+    of an event that cannot be sent stands why: `ContentRefused` for a field that is for
+    prompt or output text, `InvalidRecord` for most other misfits. No message repeats a
+    value.
 
     >>> event = {"account_id": "a-1", "request_model": "m"}
-    >>> record = event_record(event, received_at=1_760_000_000_000)
-    >>> record.key, record.timestamp, len(record.event_id)
-    ('a-1', 1760000000000, 32)
+    >>> (record,) = event_records([(event, 1_760_000_000_000, None)], event_ids())
+    >>> datum, key, timestamp, event_id = record
+    >>> key, timestamp, event_id == event["event_id"]
+    ('a-1', 1760000000000, True)
     """
+    filled = [_filled(*one, new_ids) for one in accepted]
+    return [
+        (datum, fields["account_id"], fields["occurred_at"], fields["event_id"])
+        if isinstance(datum, bytes)
+        else _reason(datum, fields)
+        for datum, fields in zip(_encode.many(filled), filled, strict=True)
+    ]
+
+
+def _filled(
+    event: RequestEvent | dict[str, Any],
+    received_at: int,
+    sketch: bytes | None,
+    new_ids: Iterator[str],
+) -> dict[str, Any]:
     if isinstance(event, RequestEvent):
         fields = to_dict(event)
     else:
-        fields = dict(event)
-        if not fields.keys() <= _FIELDS:
-            _refuse_unknown(fields)
+        fields = event
         if fields.get("event_id") is None:
-            fields["event_id"] = uuid.uuid4().hex
+            fields["event_id"] = next(new_ids)
         if fields.get("occurred_at") is None:
             fields["occurred_at"] = received_at
     if sketch is not None:
         fields["sketch"] = sketch
-    reasons = fields.get("response_finish_reasons")
-    if isinstance(reasons, tuple):
-        fields["response_finish_reasons"] = [*reasons]  # what the check looks into
-    datum = encode_datum(_NAME, fields)
-    check_record(_NAME, fields)
-    return EventRecord(
-        datum, fields["account_id"], fields["occurred_at"], fields["event_id"]
-    )
+    return fields
 
 
-def _refuse_unknown(fields: Mapping[str, Any]) -> None:
+def _reason(error: Exception, fields: Mapping[str, Any]) -> Exception:
+    unknown = fields.keys() - _FIELDS
+    if not unknown:
+        return error
     # Only a name from our own list is told: a key may itself be text.
-    for name in fields.keys() - _FIELDS:
-        if is_content_field(str(name)):
-            raise ContentRefused(
-                f"{_NAME} with a field for prompt or output text; report the event "
-                "without it and hand the text over as prompt=, which only sketches it"
-            )
-    raise InvalidRecord(
-        f"{_NAME} with {len(fields.keys() - _FIELDS)} unknown fields; "
+    if any(is_content_field(str(name)) for name in unknown):
+        return ContentRefused(
+            f"{_NAME} with a field for prompt or output text; report the event "
+            "without it and hand the text over as prompt=, which only sketches it"
+        )
+    return InvalidRecord(
+        f"{_NAME} with {len(unknown)} unknown fields; "
         "schemas/RequestEvent.avsc lists the known ones"
     )

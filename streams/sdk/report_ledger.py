@@ -33,6 +33,7 @@ class ReportLedger:
         self._lock = threading.RLock()
         self._closed = ""
         self._accepted = 0
+        self._bound = limit  # accepted events stay below it; it grows as they settle
         self._overflow = 0
         self._dropped: collections.Counter[str] = collections.Counter()
         self._lost = 0  # the total of _dropped
@@ -63,9 +64,10 @@ class ReportLedger:
         with self._lock:
             if self._closed:
                 raise ReporterClosed(self._closed)
-            room = min(count, self.limit - self.waiting)
-            if room <= 0:
-                return 0
+            if self._accepted + count > self._bound:
+                # Summed up only when it seems full: this runs on a request's path.
+                self._bound = self._accepted + self.limit - self.waiting
+            room = min(count, self._bound - self._accepted)
             self._accepted += room
             return room
 

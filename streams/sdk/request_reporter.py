@@ -12,9 +12,9 @@ import queue
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
 
 from confluent_kafka import KafkaError, KafkaException, Message
 
@@ -23,7 +23,13 @@ from streams.contracts.schemas import schema
 from streams.contracts.writers import confluent_header, single_object_header
 from streams.errors import ConfigError, ContentRefused
 from streams.sdk.event_producer import EventProducer, is_purged, producer_settings
-from streams.sdk.event_record import event_record
+from streams.sdk.event_record import (
+    Accepted,
+    Content,
+    event_ids,
+    event_records,
+    sketches,
+)
 from streams.sdk.report_ledger import ReportLedger
 from streams.sdk.reporter_stats import DropReason, ReporterStats
 from streams.sdk.throttled_log import ThrottledLog
@@ -52,12 +58,8 @@ _log = logging.getLogger("distillwatch.sdk")
 _reporters: weakref.WeakSet[RequestReporter] = weakref.WeakSet()
 
 
-class _Report(NamedTuple):
-    """One accepted call, waiting for the reporter's thread."""
-
-    event: RequestEvent | Mapping[str, Any]
-    received_at: int  # nanoseconds since the epoch
-    content: tuple[str, Any, Any, Any] | None  # prompt, system, tools, turns
+# One accepted call: the event, nanoseconds since the epoch, and what to sketch.
+_Report: TypeAlias = tuple[RequestEvent | dict[str, Any], int, Content | None]
 
 
 class RequestReporter:
@@ -116,6 +118,7 @@ class RequestReporter:
             on_error=lambda error: self._log.tell("Kafka", error.str()),
         )
         self._queue: queue.SimpleQueue[_Report | None] = queue.SimpleQueue()
+        self._ids = event_ids()
         self._stop = threading.Event()
         self._closing = threading.Lock()
         self._thread = threading.Thread(
@@ -158,8 +161,8 @@ class RequestReporter:
         """Take one event; False when the buffer is full and it was dropped.
 
         Never waits, and raises nothing because of Kafka or of what the event holds. A
-        mapping has the fields of `RequestEvent` and may lack ``event_id`` (a UUID is
-        made) and ``occurred_at`` (now). With ``prompt`` the event gets the sketch of
+        mapping has the fields of `RequestEvent` and may lack ``event_id`` (one is made)
+        and ``occurred_at`` (now). With ``prompt`` the event gets the sketch of
         it, and of ``system``, ``tools`` and ``turns``; the text stays in this process
         and is let go once it is sketched. Do not change the arguments afterwards.
 
@@ -174,12 +177,12 @@ class RequestReporter:
                     "sketcher=, or report the event without its prompt"
                 )
             content = (prompt, system, tools, turns)
-        if not isinstance(event, RequestEvent):
-            event = dict(event)
+        # A copy of a mapping, as the caller may fill it anew for the next request.
+        taken = event if isinstance(event, RequestEvent) else dict(event)
         if not self._ledger.accept():
             self._overflow(1)
             return False
-        self._queue.put(_Report(event, time.time_ns(), content))
+        self._queue.put((taken, time.time_ns(), content))
         return True
 
     def report_encoded(
@@ -246,48 +249,49 @@ class RequestReporter:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            if not self._ledger.waiting:
-                self._handle(self._queue.get())
-            try:
-                for _ in range(_SLICE):
-                    self._handle(self._queue.get_nowait())
-            except queue.Empty:
-                self._producer.poll(_POLL)
-            else:
+            # With nothing under way no delivery report can come before a call does.
+            if self._handle(self._take(wait=not self._ledger.waiting)):
                 self._producer.poll(0)
+            else:
+                self._producer.poll(_POLL)
         self._give_up()
 
-    def _handle(self, report: _Report | None) -> None:
-        """Sketch, check, encode and send one report; None only wakes the thread."""
-        if report is None:
-            return
-        event, received_at, content = report
-        try:
-            sketch = None if content is None else self._sketch(content)
-        except Exception as error:  # noqa: BLE001  whatever a sketcher raises, the thread goes on
-            self._drop(DropReason.SKETCH_FAILED, type(error).__name__)
-            return
-        try:
-            record = event_record(
-                event, received_at=received_at // _NANOSECONDS, sketch=sketch
-            )
-        except ContentRefused:
-            self._drop(DropReason.REFUSED_CONTENT, "it has a field for text")
-        except Exception as error:  # noqa: BLE001  whatever an event holds, the thread goes on
-            self._drop(DropReason.INVALID, type(error).__name__)
-        else:
-            self._send(
-                self._framing + record.datum,
-                record.key,
-                record.timestamp,
-                record.event_id,
-                self._producer.poll,
-            )
+    def _take(self, *, wait: bool) -> list[_Report | None]:
+        """Take what is in the buffer, up to a slice; None only wakes the thread."""
+        taken = [self._queue.get()] if wait else []
+        with contextlib.suppress(queue.Empty):
+            while len(taken) < _SLICE:
+                taken.append(self._queue.get_nowait())
+        return taken
 
-    def _sketch(self, content: tuple[str, Any, Any, Any]) -> bytes:
-        prompt, system, tools, turns = content
-        sketcher = cast("Sketcher", self._sketcher)  # report() lets no content by
-        return bytes(sketcher.sketch(prompt, system=system, tools=tools, turns=turns))
+    def _handle(self, taken: list[_Report | None]) -> bool:
+        """Sketch, check, encode and send; tell whether the slice was full."""
+        reports = [report for report in taken if report is not None]
+        for record in event_records(self._sketched(reports), self._ids):
+            if isinstance(record, Exception):
+                self._refuse(record)
+            else:
+                datum, key, timestamp, event_id = record
+                value = self._framing + datum
+                self._send(value, key, timestamp, event_id, self._producer.poll)
+        return len(taken) == _SLICE
+
+    def _sketched(self, reports: list[_Report]) -> Iterator[Accepted]:
+        contents = [content for _, _, content in reports if content is not None]
+        # report() lets no content by without a sketcher.
+        made = iter(sketches(cast("Sketcher", self._sketcher), contents))
+        for event, received_at, content in reports:
+            sketch = None if content is None else next(made)
+            if isinstance(sketch, Exception):
+                self._drop(DropReason.SKETCH_FAILED, type(sketch).__name__)
+            else:
+                yield event, received_at // _NANOSECONDS, sketch
+
+    def _refuse(self, error: Exception) -> None:
+        if isinstance(error, ContentRefused):
+            self._drop(DropReason.REFUSED_CONTENT, "it has a field for text")
+        else:
+            self._drop(DropReason.INVALID, type(error).__name__)
 
     def _send(
         self,

@@ -15,11 +15,12 @@ from streams.contracts.codec import encode_datum
 from streams.contracts.row_encoder import RowEncoder
 from streams.contracts.rules import check_record
 from streams.contracts.schemas import schema
-from streams.errors import ContractError
+from streams.errors import ContractError, InvalidRecord
 
 NAME = "RequestEvent"
 FIELDS = [field["name"] for field in schema(NAME)["fields"]]
-ENCODE = RowEncoder(NAME, unique=("event_id", "occurred_at"))
+MINIMAL = {"occurred_at": 1, "account_id": "a", "request_model": "m"}
+ENCODE = RowEncoder(NAME, direct=("event_id", "occurred_at", "payment"))
 Records = Callable[[str], st.SearchStrategy[Any]]
 Event = Callable[..., dict[str, Any]]
 
@@ -39,9 +40,30 @@ class Model(enum.StrEnum):
 # Pairs that are equal and hash alike, though Avro writes or judges them differently.
 ALIKE = (0, False, 0.0, -0.0, 1, True, 1.0, np.int64(1), np.float64(1.0), np.bool_(1))
 SHORT = ("", "a", "stop", Word("stop"), Model.LARGE, "model-large", b"stop", "\ud800")
-LONG = ("x" * 512, "x" * 513, "é" * 513, "sk-" + "0123456789abcdefghij", "skate", "ä")
+LONG = (
+    "x" * 512,
+    "é" * 512,
+    "步" * 512,
+    "步" * 513,
+    "x" * 513,
+    "é" * 513,
+    "sk-" + "0123456789abcdefghij",
+    "skate",
+    "ä",
+)
 NUMBERS = (2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 8191, 8192, -1, 10**400)
-ODD = (None, (), [], ("stop",), ["stop", "x"], [1], [None], {}, bytearray(b"x"), "12")
+ODD: tuple[Any, ...] = (
+    None,
+    (),
+    [],
+    ("stop",),
+    ["stop", "x"],
+    [1],
+    [None],
+    {},
+    bytearray(b"x"),
+    "12",
+)
 anything = (
     st.sampled_from((*ALIKE, *SHORT, *LONG, *NUMBERS, *ODD))
     | st.text(st.characters(codec=None), max_size=8)
@@ -98,6 +120,45 @@ def test_a_missing_field_takes_its_default_or_is_told(event: Event, field: str) 
     record = event(1)
     record.pop(field, None)
     assert outcome(ENCODE, record) == outcome(plain, record)
+
+
+@given(
+    st.lists(
+        st.sampled_from(["good", "short", "turned", "odd", "wrong", "unknown"]),
+        max_size=40,
+    )
+)
+def test_many_gives_what_each_gives(event: Event, kinds: list[str]) -> None:
+    def made(place: int, kind: str) -> dict[str, Any]:
+        match kind:
+            case "short":
+                return {**MINIMAL, "event_id": f"{place}"}
+            case "turned":
+                return dict(reversed(event(place).items()))
+            case "odd":
+                return event(place, usage_output_tokens=np.int64(place))
+            case "wrong":
+                return event(place, client=place)
+            case "unknown":
+                return event(place, prompt="x")
+        return event(place)
+
+    records = [made(place, kind) for place, kind in enumerate(kinds)]
+    many = [
+        (type(each), str(each)) if isinstance(each, Exception) else each
+        for each in ENCODE.many(records)
+    ]
+    assert many == [outcome(plain, record) for record in records]
+
+
+def test_one_misfit_among_many_leaves_the_others_as_they_are(event: Event) -> None:
+    records = [event(place) for place in range(1000)]
+    records[333]["account_id"] = ""
+    many = ENCODE.many(records)
+    assert isinstance(many[333], InvalidRecord)
+    assert [each for each in many if isinstance(each, bytes)] == [
+        plain(record) for record in records if record["account_id"]
+    ]
 
 
 def test_the_order_of_the_fields_does_not_matter(event: Event) -> None:

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
+import itertools
 import string
-import uuid
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -13,10 +13,12 @@ from streams.contracts.records import RequestEvent, to_dict
 from streams.contracts.rules import CONTENT_FIELDS
 from streams.contracts.writers import single_object_header
 from streams.errors import ContentRefused, InvalidRecord
-from streams.sdk.event_record import event_record
+from streams.sdk.event_record import event_ids, event_records, sketches
+from streams.sketch import Sketcher
 
 NOW = 1_760_000_000_000
 FOREIGN = "the quick brown fox"
+IDS = event_ids()
 MINIMAL: dict[str, Any] = {"account_id": "a-1", "request_model": "m"}
 
 # "z" keeps an id from looking like a raw secret, which is refused.
@@ -42,39 +44,49 @@ events = st.builds(
 )
 
 
+class Sent(NamedTuple):
+    datum: bytes
+    key: str
+    timestamp: int
+    event_id: str
+
+
+def event_record(event: Any, sketch: bytes | None = None) -> Sent:
+    accepted = event if isinstance(event, RequestEvent) else dict(event)
+    (record,) = event_records([(accepted, NOW, sketch)], IDS)
+    if isinstance(record, Exception):
+        raise record
+    return Sent(*record)
+
+
 def decoded(datum: bytes) -> dict[str, Any]:
     return decode("RequestEvent", single_object_header(schema("RequestEvent")) + datum)
 
 
 @given(events)
 def test_what_is_encoded_is_what_was_reported(event: RequestEvent) -> None:
-    record = event_record(event, received_at=NOW)
+    record = event_record(event)
     reasons = [*event.response_finish_reasons]
     expected = {**to_dict(event), "response_finish_reasons": reasons}
     assert decoded(record.datum) == expected
     assert record.key == event.account_id
     assert record.timestamp == event.occurred_at
     assert record.event_id == event.event_id
-    assert event_record(expected, received_at=NOW) == record
+    assert event_record(expected) == record
 
 
 def test_a_mapping_without_id_and_time_is_given_them() -> None:
-    record = event_record(MINIMAL, received_at=NOW)
+    record = event_record(MINIMAL)
     fields = decoded(record.datum)
     assert fields["occurred_at"] == record.timestamp == NOW
-    assert uuid.UUID(fields["event_id"]).version == 4
-    assert (
-        fields["event_id"]
-        == record.event_id
-        != event_record(MINIMAL, received_at=NOW).event_id
-    )
-    assert "event_id" not in MINIMAL
+    other = event_record(MINIMAL)
+    assert fields["event_id"] == record.event_id != other.event_id
 
 
 def test_the_sketch_of_the_prompt_replaces_the_events_own() -> None:
     event = {**MINIMAL, "sketch": b"old"}
-    assert decoded(event_record(event, received_at=NOW).datum)["sketch"] == b"old"
-    record = event_record(event, received_at=NOW, sketch=b"new")
+    assert decoded(event_record(event).datum)["sketch"] == b"old"
+    record = event_record(event, b"new")
     assert decoded(record.datum)["sketch"] == b"new"
 
 
@@ -82,7 +94,7 @@ def test_the_sketch_of_the_prompt_replaces_the_events_own() -> None:
 def test_a_field_for_text_is_refused_and_its_text_not_repeated(field: str) -> None:
     for name in (field, field.upper()):
         with pytest.raises(ContentRefused) as caught:
-            event_record({**MINIMAL, name: FOREIGN}, received_at=NOW)
+            event_record({**MINIMAL, name: FOREIGN})
         assert FOREIGN not in str(caught.value)
 
 
@@ -104,6 +116,32 @@ def test_a_misfit_is_refused_without_its_value(
     change: dict[str, Any], error: type[Exception]
 ) -> None:
     with pytest.raises(error) as caught:
-        event_record({**MINIMAL, **change}, received_at=NOW)
+        event_record({**MINIMAL, **change})
     assert FOREIGN not in str(caught.value)
     assert "0123456789" not in str(caught.value)
+
+
+def test_ids_do_not_repeat_and_look_alike() -> None:
+    ids = [each for _ in range(50) for each in itertools.islice(event_ids(), 100)]
+    assert len(set(ids)) == len(ids) == 5000
+    assert all(len(each) == 32 and set(each) <= set(string.hexdigits) for each in ids)
+
+
+SKETCHER = Sketcher(bytes(range(32)), "test")
+TOOLS = [{"name": "f"}]
+
+
+@pytest.mark.parametrize("misfit", [("text", None, 3, None), (5, None, None, None)])
+def test_a_prompt_that_cannot_be_sketched_costs_the_others_nothing(
+    misfit: tuple[Any, ...],
+) -> None:
+    good = [("one", "system", TOOLS, ["turn"]), ("two", None, None, None)]
+    expected = [
+        bytes(SKETCHER.sketch(prompt, system=system, tools=tools, turns=turns))
+        for prompt, system, tools, turns in good
+    ]
+    assert sketches(SKETCHER, good) == expected
+    first, error, second = sketches(SKETCHER, [good[0], misfit, good[1]])
+    assert [first, second] == expected
+    assert isinstance(error, TypeError | AttributeError)
+    assert sketches(SKETCHER, []) == ()
