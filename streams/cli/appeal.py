@@ -106,12 +106,15 @@ def decide(
         created_at=now_ms(),
         earlier=earlier,
     )
-    meaning = "what stands is released" if grant else "the action stays"
-    other = "--uphold" if grant else "--grant"
-    told = (
-        f"appeal {token} of {entry.subject} is {state}: {meaning}. "
-        f"Undo: {command('appeal', 'decide', token, other)}"
-    )
+    if grant:
+        meaning = (
+            "what stands is lifted, and only new evidence counts, after the policy's "
+            "cool-off. There is no undo: what was lifted stays lifted"
+        )
+    else:
+        undo = command("appeal", "decide", token, "--grant")
+        meaning = f"the action stays. Undo: {undo}"
+    told = f"appeal {token} of {entry.subject} is {state}: {meaning}"
     write_entries([entry], told, how=how)
 
 

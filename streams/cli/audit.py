@@ -54,11 +54,11 @@ def audit(
     if json:
         from streams.cli.listings import print_json
 
-        since = _applied_at(applied)
+        outcomes = _Outcomes(applied)
         print_json(
             {
                 "entries": [
-                    to_dict(each) | {"applied_at": since.get(each.entry_id)}
+                    to_dict(each) | {"applied_at": outcomes.applied_at(each)}
                     for each in entries.values()
                 ],
                 "applied": [to_dict(each) for each in applied],
@@ -74,14 +74,23 @@ def _concerns(decision: Decision, subject: str) -> bool:
     return rest == subject or rest.startswith(f"{subject}:")
 
 
-def _applied_at(applied: list[Decision]) -> dict[str, int]:
-    from streams.policy.control_entries import REFUSED
+class _Outcomes:
+    """What the workers said of entries, which have the ids of those they replace."""
 
-    return {
-        each.entry_id: each.occurred_at
-        for each in applied
-        if each.entry_id and not each.reason.startswith(REFUSED)
-    }
+    def __init__(self, applied: list[Decision]) -> None:
+        self._told = {(d.entry_id, d.author, d.reason): d.occurred_at for d in applied}
+
+    def applied_at(self, entry: ControlEntry) -> int | None:
+        return self._told.get((entry.entry_id, entry.author, entry.reason))
+
+    def is_refused(self, entry: ControlEntry) -> bool:
+        from streams.policy.control_entries import REFUSED
+
+        return any(
+            (entry_id, author) == (entry.entry_id, entry.author)
+            and reason.startswith(REFUSED)
+            for entry_id, author, reason in self._told
+        )
 
 
 def _show(entries: dict[str, ControlEntry], applied: list[Decision]) -> None:
@@ -89,9 +98,9 @@ def _show(entries: dict[str, ControlEntry], applied: list[Decision]) -> None:
     from streams.cli.record_lines import time_text
 
     if entries:
-        since, now = _applied_at(applied), now_ms()
+        outcomes, now = _Outcomes(applied), now_ms()
         headings = ("entry", "subject", "value", "written", "by", "why", "state")
-        rows = [_cells(each, since, now) for each in entries.values()]
+        rows = [_cells(each, outcomes, now) for each in entries.values()]
         print_rows(headings, rows, title="Entries that stand on llm.control")
     else:
         print("No entry stands on llm.control")
@@ -114,7 +123,7 @@ def _show(entries: dict[str, ControlEntry], applied: list[Decision]) -> None:
         print("The workers have applied none")
 
 
-def _cells(entry: ControlEntry, since: dict[str, int], now: int) -> tuple[Any, ...]:
+def _cells(entry: ControlEntry, outcomes: _Outcomes, now: int) -> tuple[Any, ...]:
     from streams.cli.record_lines import time_text
 
     value = " ".join(entry.value.split())
@@ -122,8 +131,10 @@ def _cells(entry: ControlEntry, since: dict[str, int], now: int) -> tuple[Any, .
         value = f"{value[:_VALUE_SHOWN]}…"
     if entry.expires_at is not None and entry.expires_at <= now:
         state = f"expired {time_text(entry.expires_at)}"
-    elif entry.entry_id in since:
+    elif outcomes.applied_at(entry) is not None:
         state = "applied"
+    elif outcomes.is_refused(entry):
+        state = "refused"
     else:
         state = "not applied yet"
     return (

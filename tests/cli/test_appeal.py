@@ -51,6 +51,7 @@ def test_an_appeal_is_opened_listed_and_decided_with_both_sides_kept(
     )
     assert (code, err) == (0, "")
     assert out.startswith("appeal token-account:a of account:a is granted: what stands")
+    assert "There is no undo" in out
     (row,) = json.loads(invoke("appeal", "list", "--json", *at)[1])
     assert (row["state"], row["words"], row["decision"]) == ("granted", WORDS, "True.")
     assert (row["opened_by"], row["decided_by"]) == ("jo", "ana")

@@ -35,7 +35,8 @@ def test_who_when_and_why_is_listed_for_what_stands_and_what_was_applied(
         "llm.decisions",
         [
             applied("allowlist:account:7", author="ana", reason="known"),
-            applied("mode:*", reason="refused: no such mode"),
+            applied("mode:*", author="ana", reason="refused: no such mode"),
+            applied("policy", author="ana", reason="an earlier one"),
             applied("release:account:7:1", author="ben", reason="talked to them"),
             applied("release:account:7:1", decision_id="same"),
             applied("release:account:7:1", decision_id="same", reason="once more"),
@@ -48,12 +49,15 @@ def test_who_when_and_why_is_listed_for_what_stands_and_what_was_applied(
     assert (code, err) == (0, "")
     assert out.count("allowlist:account:7") == 2
     assert "talked to them" in out
-    assert out.count("not applied yet") == 2
+    assert out.count("not applied yet") == 1
+    (refused,) = (line for line in out.splitlines() if " enforce " in line)
+    assert " refused " in refused
     assert out.count("a = 1") < 10
     told = json.loads(invoke("audit", "--json", *at)[1])
     assert [each["entry_id"] for each in told["applied"]] == [
         "allowlist:account:7",
         "mode:*",
+        "policy",
         "release:account:7:1",
         "release:account:7:1",
     ]
