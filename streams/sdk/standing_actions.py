@@ -79,7 +79,7 @@ class StandingActions:
         self._honour = honour
         self._standing: dict[str, Standing] = {}
         self._facet_kinds: Counter[str] = Counter()
-        self._expiries: list[tuple[int, str, int]] = []
+        self._expiries: list[tuple[int, str]] = []
         self._settled: OrderedDict[str, int] = OrderedDict()
         self._unseen: set[str] | None = None
 
@@ -219,12 +219,9 @@ class StandingActions:
         """Remove what has expired; lookups do not depend on it."""
         changes = []
         while self._expiries and self._expiries[0][0] <= now:
-            expires_at, subject, sequence = heapq.heappop(self._expiries)
+            expires_at, subject = heapq.heappop(self._expiries)
             held = self._standing.get(subject)
-            if held and (held.action.expires_at, held.action.sequence) == (
-                expires_at,
-                sequence,
-            ):
+            if held and held.action.expires_at == expires_at:
                 changes += self._remove(subject, "expired")
         return changes
 
@@ -289,13 +286,12 @@ class StandingActions:
     def _push_expiry(self, action: Action) -> None:
         if len(self._expiries) > 2 * len(self._standing) + _HEAP_SLACK:
             self._expiries = [
-                (each.action.expires_at, subject, each.action.sequence)
+                (each.action.expires_at, subject)
                 for subject, each in self._standing.items()
             ]
             heapq.heapify(self._expiries)
             return
-        expiry = (action.expires_at, action.subject, action.sequence)
-        heapq.heappush(self._expiries, expiry)
+        heapq.heappush(self._expiries, (action.expires_at, action.subject))
 
 
 def _rank(action: Action) -> int:

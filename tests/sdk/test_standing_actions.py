@@ -27,6 +27,14 @@ def outcomes(changes: list[Change]) -> list[tuple[str, str]]:
     return [(change.outcome, change.action.action_id) for change in changes]
 
 
+def test_a_later_action_with_the_same_expiry_expires_too() -> None:
+    held = StandingActions()
+    held.upsert(action(sequence=1, rung="throttle", expires_at=NOW + 1), NOW)
+    held.upsert(later := action(sequence=2, expires_at=NOW + 1), NOW)
+    assert outcomes(held.expire(NOW + 1)) == [("expired", later.action_id)]
+    assert held.expire(NOW + 1) == []
+
+
 def test_an_action_in_force_decides_until_its_expiry_without_any_message() -> None:
     held = StandingActions()
     first = action(expires_at=NOW + 1)
