@@ -29,13 +29,15 @@ class Desired(msgspec.Struct, frozen=True):
 
     ``asked`` says that enforcers had to obey it: not in shadow, not for a person to
     confirm, not over when it was published. ``published_at`` is the record's Kafka
-    timestamp. From ``ended_at`` on nothing is wanted.
+    timestamp. From ``ended_at`` on nothing is wanted; from ``expires_at`` on not even a
+    repeat of this sequence counts.
     """
 
     sequence: int
     rung: Rung
     published_at: int
     ended_at: int
+    expires_at: int
     asked: bool
     lifted: bool = False
 
@@ -56,23 +58,29 @@ def succeed(previous: Desired | None, action: Action | None, at: int) -> Desired
     """
     if action is None:
         if previous is None:
-            return Desired(_UNKNOWN, "observe", at, at, asked=False, lifted=True)
+            return Desired(_UNKNOWN, "observe", at, at, at, asked=False, lifted=True)
         ended_at = min(previous.ended_at, at)
         return msgspec.structs.replace(previous, ended_at=ended_at, lifted=True)
     asked = action.mode == "enforce" and not action.human_review
     asked = asked and action.expires_at > at
     published_at = at
     if previous is not None and action.sequence <= previous.sequence:
-        over = previous.asked and previous.ended_at <= at
-        if action.sequence < previous.sequence or previous.lifted or over:
+        over = previous.lifted or previous.expires_at <= at
+        if action.sequence < previous.sequence or over:
             return previous
         if asked and previous.asked:  # written again after a crash of the writer
             published_at = previous.published_at
-    if asked:
-        ended_at = action.expires_at
-    else:
+    ended_at = action.expires_at
+    if not asked:
         ended_at = at if previous is None else min(previous.ended_at, at)
-    return Desired(action.sequence, action.rung, published_at, ended_at, asked)
+    return Desired(
+        sequence=action.sequence,
+        rung=action.rung,
+        published_at=published_at,
+        ended_at=ended_at,
+        expires_at=action.expires_at,
+        asked=asked,
+    )
 
 
 class Answer(msgspec.Struct, frozen=True):
