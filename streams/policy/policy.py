@@ -17,11 +17,10 @@ from streams.features.stable_hash import stable_hash
 from streams.policy.budget import DAILY_BUDGET
 from streams.policy.conditions import Context, compile_condition
 from streams.policy.durations import MINUTES_PER_DAY, MINUTES_PER_HOUR
-from streams.policy.ladder import LADDER, Step
+from streams.policy.ladder import LADDER, RUNGS, Step
 
 __all__ = [
     "DAYS",
-    "RUNGS",
     "Caps",
     "Day",
     "Policy",
@@ -35,8 +34,6 @@ ScenarioMode: TypeAlias = Literal["shadow", "enforce", "inherit"]
 SubjectType: TypeAlias = Literal["account", "facet", "campaign"]
 Day: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
-RUNGS: Final[tuple[Rung, ...]] = get_args(Rung)
-"""From the mildest to the hardest."""
 DAYS: Final[tuple[Day, ...]] = get_args(Day)
 
 _EPOCH_DAY: Final = 3  # 1 January 1970 was a Thursday

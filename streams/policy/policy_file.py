@@ -17,8 +17,8 @@ import msgspec
 from streams.errors import PolicyError
 from streams.policy.conditions import compile_condition
 from streams.policy.durations import format_duration, parse_duration
-from streams.policy.ladder import LADDER, Step
-from streams.policy.policy import RUNGS, Caps, Policy, QuietHours, Scenario
+from streams.policy.ladder import LADDER, RUNGS, Step
+from streams.policy.policy import Caps, Policy, QuietHours, Scenario
 from streams.policy.policy_misfit import misfit
 from streams.policy.policy_tables import (
     NO_CAP,
@@ -28,7 +28,7 @@ from streams.policy.policy_tables import (
     StepTable,
 )
 
-__all__ = ["default_policy", "parse_policy"]
+__all__ = ["default_policy", "default_text", "parse_policy"]
 
 _RATE: Final = "requests_per_minute"
 
@@ -40,8 +40,13 @@ def default_policy() -> Policy:
     >>> [step.rung for step in default_policy().scenarios[0].ladder]
     ['observe', 'throttle', 'challenge', 'summarise_reasoning', 'suspend']
     """
+    return parse_policy(default_text(), place="default.toml")
+
+
+def default_text() -> str:
+    """Give the shipped policy as TOML, with comments that document every key."""
     file = resources.files("streams.policy") / "default.toml"
-    return parse_policy(file.read_text(encoding="utf-8"), place="default.toml")
+    return file.read_text(encoding="utf-8")
 
 
 def parse_policy(text: str, *, place: str) -> Policy:

@@ -9,13 +9,8 @@ from msgspec import Meta
 
 from streams.contracts.records import Rung
 from streams.policy.budget import DAILY_BUDGET
-from streams.policy.policy import (
-    DAYS,
-    RUNGS,
-    Day,
-    ScenarioMode,
-    SubjectType,
-)
+from streams.policy.ladder import RUNGS
+from streams.policy.policy import DAYS, Day, ScenarioMode, SubjectType
 
 __all__ = ["NO_CAP", "WORDS", "PolicyTable", "fields_at"]
 

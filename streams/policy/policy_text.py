@@ -113,18 +113,45 @@ def differences(old: Policy, new: Policy) -> list[Difference]:
     """List what differs, in the order of the new policy's file, then what is gone.
 
     Scenarios are matched by name and the steps of a ladder by rung, so a table that was
-    put in between does not make all that follow differ.
+    put in between does not make all that follow differ. Of a scenario that only one
+    policy has, the keys are told that have not their default.
 
     >>> half = Scenario(name="default", percentage=50)
     >>> differences(Policy(version="1"), Policy(version="1", scenarios=(half,)))
     [Difference(path='scenario[default].percentage', old='100', new='50')]
     """
-    before, after = _flat(policy_dict(old)), _flat(policy_dict(new))
+    before, after = _flat_policy(old, new), _flat_policy(new, old)
     return [
         Difference(path, before.get(path, ""), after.get(path, ""))
         for path in after | before
         if before.get(path) != after.get(path)
     ]
+
+
+def _flat_policy(policy: Policy, other: Policy) -> dict[str, str]:
+    values = policy_dict(policy)
+    del values["scenario"]
+    flat = _flat(values)
+    names = [scenario.name for scenario in policy.scenarios]
+    if len(names) > 1:
+        flat["scenario order"] = ", ".join(names)
+    known = {scenario.name for scenario in other.scenarios}
+    for scenario in policy.scenarios:
+        path = f"scenario[{scenario.name}]"
+        keys = _flat(_scenario(scenario), path)
+        if scenario.name not in known:
+            default = Scenario(name=scenario.name)
+            usual = _flat(_scenario(default), path)
+            own_ladder = scenario.ladder != default.ladder
+            keys = {
+                key: value
+                for key, value in keys.items()
+                if value != usual.get(key)
+                or (own_ladder and key.startswith(f"{path}.ladder"))
+            }
+            keys = {path: "a scenario", **keys}
+        flat |= keys
+    return flat
 
 
 def _flat(values: Mapping[str, Any], path: str = "") -> dict[str, str]:
@@ -134,21 +161,14 @@ def _flat(values: Mapping[str, Any], path: str = "") -> dict[str, str]:
         if isinstance(value, dict):
             flat |= _flat(value, name)
         elif value and isinstance(value, list) and isinstance(value[0], dict):
-            labels = [_label(at, item) for at, item in enumerate(value)]
-            if len(labels) > 1 and key == "scenario":
-                flat[f"{name} order"] = ", ".join(labels)
-            for label, item in zip(labels, value, strict=True):
-                flat |= _flat(item, f"{name}[{label}]")
+            for at, item in enumerate(value):
+                flat |= _flat(item, f"{name}[{item.get('rung', at)}]")
         else:
             flat[name] = value if isinstance(value, str) else _shown(value)
     return flat
 
 
 def _shown(value: Any) -> str:
-    return (
-        ", ".join(value) if isinstance(value, list) else _toml(value).removesuffix(".0")
-    )
-
-
-def _label(at: int, item: Mapping[str, Any]) -> str:
-    return str(item.get("name") or item.get("rung") or at)
+    if isinstance(value, list):
+        return ", ".join(value)
+    return _toml(value).removesuffix(".0")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.policy.ladder import LADDER, Step
-from streams.policy.policy import DAYS, RUNGS, Caps, Policy, QuietHours, Scenario
+from streams.policy.ladder import LADDER, RUNGS, Step
+from streams.policy.policy import DAYS, Caps, Policy, QuietHours, Scenario
 from streams.policy.policy_file import default_policy, parse_policy
 from streams.policy.policy_text import (
     Difference,
