@@ -38,6 +38,7 @@ VERBS: dict[str, str] = {
     "bridge": "streams.cli.bridge:app",
     "campaign": "streams.cli.campaign:app",
     "indicators": "streams.cli.indicators:app",
+    "policy": "streams.cli.policy:app",
     "reference": "streams.cli.reference:app",
     "benchmark": "streams.cli.benchmark:app",
     "settings": "streams.cli.settings:app",
