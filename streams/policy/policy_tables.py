@@ -12,7 +12,16 @@ from streams.policy.budget import DAILY_BUDGET
 from streams.policy.ladder import RUNGS
 from streams.policy.policy import DAYS, Day, ScenarioMode, SubjectType
 
-__all__ = ["NO_CAP", "WORDS", "PolicyTable", "fields_at"]
+__all__ = [
+    "NO_CAP",
+    "WORDS",
+    "CapsTable",
+    "PolicyTable",
+    "QuietHoursTable",
+    "ScenarioTable",
+    "StepTable",
+    "fields_at",
+]
 
 NO_CAP: Final = "none"
 
