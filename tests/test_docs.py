@@ -17,6 +17,7 @@ from streams.bus.cloudevents import parse
 from streams.bus.records_consumer import RecordsConsumer
 from streams.cli import app
 from streams.contracts import decode, encode, load_topics
+from streams.policy.policy_file import parse_policy
 from streams.sketch import Sketch
 
 ROOT = Path(__file__).parents[1]
@@ -132,6 +133,13 @@ def test_the_example_of_a_consumer_keeps_the_rules(
     assert producer.flush(10.0) == 0
     told = [line.split() for line in itertools.islice(consumer_lines, len(STEPS))]
     assert told == [[subject, rung] for subject, _, rung in STEPS]
+
+
+def test_the_example_of_a_policy_is_one() -> None:
+    pattern = r"^<!-- example: policy -->\n```toml\n(.*?)^```$"
+    (text,) = re.findall(pattern, README, re.DOTALL | re.MULTILINE)
+    policy = parse_policy(text, place="README.md")
+    assert [scenario.mode for scenario in policy.scenarios] == ["inherit", "shadow"]
 
 
 def commands() -> list[str]:

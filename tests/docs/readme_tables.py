@@ -18,13 +18,15 @@ from streams.config import settings
 from streams.contracts import load_topics
 from streams.contracts.schemas import fingerprint, schema
 from streams.contracts.topics import Topic
-from streams.policy.ladder import LADDER
+from streams.policy.conditions import VARIABLES
+from streams.policy.policy_file import default_policy
 from streams.scenarios.scenario import load, shipped
 
 __all__ = [
     "commands",
     "ladder",
     "main",
+    "policy_variables",
     "rooms",
     "scenarios",
     "settings_table",
@@ -98,10 +100,19 @@ def ladder() -> str:
             f"{step.minutes // _MINUTES_PER_DAY} d",
             ", ".join(f"`{name}={value}`" for name, value in step.parameters.items()),
         )
-        for step in LADDER
+        for step in default_policy().scenarios[0].ladder
     ]
     heads = ("rung", "own templated exchanges", "own e-value", "looks that confirmed")
     return _table((*heads, "lasts", "parameters"), rows)
+
+
+def policy_variables() -> str:
+    """Each variable that a condition of a policy sees."""
+    rows = [
+        (f"`{name}`", type_, unit, help_.removesuffix("."))
+        for name, type_, unit, help_ in VARIABLES
+    ]
+    return _table(("variable", "type", "unit or range", "what it is"), rows)
 
 
 def scenarios() -> str:
