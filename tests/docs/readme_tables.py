@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cogapp import Cog
 
+from streams.bus.metrics import METRICS
 from streams.cli import VERBS, app
 from streams.config import settings
 from streams.contracts import load_topics
@@ -26,6 +27,7 @@ __all__ = [
     "commands",
     "ladder",
     "main",
+    "metrics",
     "policy_variables",
     "rooms",
     "scenarios",
@@ -138,6 +140,20 @@ def settings_table() -> str:
         for setting in settings()
     ]
     return _table(("variable", "default", "what it is"), rows)
+
+
+def metrics() -> str:
+    """Each Prometheus metric of bus/metrics.py."""
+    rows = [
+        (
+            f"`{metric.name}`",
+            metric.kind,
+            ", ".join(f"`{label}`" for label in metric.labels),
+            metric.help,
+        )
+        for metric in METRICS
+    ]
+    return _table(("metric", "kind", "labels", "what it is"), rows)
 
 
 def rooms() -> str:
