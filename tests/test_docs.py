@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import shlex
 import subprocess
 import sys
 import threading
@@ -149,7 +150,7 @@ def commands() -> list[str]:
 
 @pytest.mark.parametrize("line", commands())
 def test_each_command_is_one_that_the_command_line_takes(line: str) -> None:
-    app.parse_args(line.split()[1:], exit_on_error=False, print_error=False)
+    app.parse_args(shlex.split(line)[1:], exit_on_error=False, print_error=False)
 
 
 def test_each_target_of_make_is_in_the_makefile() -> None:
