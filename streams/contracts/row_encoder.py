@@ -93,26 +93,31 @@ class RowEncoder:
         check_record(self._name, record)
         return datum
 
-    def many(self, records: Sequence[dict[str, Any]]) -> list[bytes | Exception]:
+    def many(
+        self, records: Sequence[dict[str, Any]], *, framing: bytes = b""
+    ) -> list[bytes | Exception]:
         """Encode records, field by field where they have the same keys in one order.
 
-        In place of a record that cannot be encoded stands what a call would raise.
+        Each begins with ``framing``. In place of a record that cannot be encoded stands
+        what a call would raise.
         """
         alike: dict[tuple[str, ...], list[int]] = {}
         for place, record in enumerate(records):
             alike.setdefault(tuple(record), []).append(place)
         if len(alike) == 1:
-            return self._alike(records)
+            return self._alike(records, framing)
         found: list[bytes | Exception] = [b""] * len(records)
         for places in alike.values():
-            data = self._alike([records[place] for place in places])
+            data = self._alike([records[place] for place in places], framing)
             for place, datum in zip(places, data, strict=True):
                 found[place] = datum
         return found
 
-    def _alike(self, records: Sequence[dict[str, Any]]) -> list[bytes | Exception]:
+    def _alike(
+        self, records: Sequence[dict[str, Any]], framing: bytes
+    ) -> list[bytes | Exception]:
         if len(records) < _FEW:
-            return [self._one(record) for record in records]
+            return [self._one(record, framing) for record in records]
         rows = [record.values() for record in records]
         columns = dict(zip(records[0], zip(*rows, strict=True), strict=True))
         try:
@@ -123,15 +128,18 @@ class RowEncoder:
                 for name, encode in zip(self._defaults, self._encoders, strict=True)
             ]
             if not columns:  # else nobody knows these fields
-                return list(map(b"".join, zip(*encoded, strict=True)))
+                framings = itertools.repeat(framing, len(records))
+                return list(map(b"".join, zip(framings, *encoded, strict=True)))
         except Exception:  # noqa: BLE001, S110  whose misfit it is, the halves tell
             pass
         half = len(records) // 2
-        return self._alike(records[:half]) + self._alike(records[half:])
+        return self._alike(records[:half], framing) + self._alike(
+            records[half:], framing
+        )
 
-    def _one(self, record: dict[str, Any]) -> bytes | Exception:
+    def _one(self, record: dict[str, Any], framing: bytes) -> bytes | Exception:
         try:
-            return self(record)
+            return framing + self(record)
         except Exception as error:  # noqa: BLE001  the others go on
             return error
 
@@ -162,22 +170,13 @@ class _Table(dict[Hashable, bytes]):
         return encoded
 
 
-def _long_varint(code: int) -> bytes:
-    first = b""
-    while code >= _PAIR:
-        first += _FIRST[code % _PAIR]
-        code >>= 2 * _GROUP
-    return first + _LAST[code]
-
-
-_upper: Final = _Table(_long_varint)
-"""What follows the first 14 bits; of a time in milliseconds it stays for 8 s."""
-
-
 def _varint(code: int) -> bytes:
     if code < _PAIR:
         return _LAST[code]
-    return _FIRST[code % _PAIR] + _upper[code >> 2 * _GROUP]
+    if code < _PAIR * _PAIR:
+        return _FIRST[code % _PAIR] + _LAST[code // _PAIR]
+    pairs = _FIRST[code % _PAIR] + _FIRST[code // _PAIR % _PAIR]
+    return pairs + _varint(code // (_PAIR * _PAIR))
 
 
 class _Encoders:
@@ -234,20 +233,18 @@ class _Encoders:
     def _long(self, name: str, branch: bytes, null: bytes | None) -> _Encode:
         least = 0 if name in self._rules.times else -_LIMIT
 
-        def encode(value: int) -> bytes:
-            if not least <= value < _LIMIT:
-                _refuse()
-            return branch + _varint(value << 1 ^ value >> _LONG_BITS)
+        def encode(value: int | None) -> bytes:
+            if value.__class__ is int and least <= value < _LIMIT:
+                return branch + _varint(value << 1 ^ value >> _LONG_BITS)
+            return null if value is None and null is not None else _refuse()
 
-        find: _Encode = encode
-        if name not in self._direct:
-            find = self._table(encode, "long", branch, least).__getitem__
+        if name in self._direct:
+            return encode
+        table = self._table(encode, "long", branch, least)
 
         def look_up(value: int | None) -> bytes:
             # Only of an int: True and 1.0 would find what belongs to 1.
-            if value.__class__ is int:
-                return find(value)
-            return null if value is None and null is not None else _refuse()
+            return table[value] if value.__class__ is int else encode(value)
 
         return look_up
 

@@ -34,7 +34,7 @@ Accepted: TypeAlias = tuple[RequestEvent | dict[str, Any], int, bytes | None]
 """An event, when it was accepted (milliseconds since the epoch), and its sketch."""
 
 EventRecord: TypeAlias = tuple[bytes, str, int, str]
-"""What goes to Kafka: datum without framing, key, time in milliseconds, event id."""
+"""What goes to Kafka: framed value, key, time in milliseconds, event id."""
 
 _NAME: Final = "RequestEvent"
 _FIELDS: Final = frozenset(RequestEvent.__struct_fields__)
@@ -79,7 +79,7 @@ def sketches(
 
 
 def event_records(
-    accepted: Iterable[Accepted], new_ids: Iterator[str]
+    accepted: Iterable[Accepted], new_ids: Iterator[str], *, framing: bytes
 ) -> list[EventRecord | Exception]:
     """Check and encode events; a dict without id or time is given them, in place.
 
@@ -90,17 +90,20 @@ def event_records(
     value.
 
     >>> event = {"account_id": "a-1", "request_model": "m"}
-    >>> (record,) = event_records([(event, 1_760_000_000_000, None)], event_ids())
-    >>> datum, key, timestamp, event_id = record
+    >>> accepted = [(event, 1_760_000_000_000, None)]
+    >>> (record,) = event_records(accepted, event_ids(), framing=b"")
+    >>> value, key, timestamp, event_id = record
     >>> key, timestamp, event_id == event["event_id"]
     ('a-1', 1760000000000, True)
     """
     filled = [_filled(*one, new_ids) for one in accepted]
     return [
-        (datum, fields["account_id"], fields["occurred_at"], fields["event_id"])
-        if isinstance(datum, bytes)
-        else _reason(datum, fields)
-        for datum, fields in zip(_encode.many(filled), filled, strict=True)
+        (value, fields["account_id"], fields["occurred_at"], fields["event_id"])
+        if isinstance(value, bytes)
+        else _reason(value, fields)
+        for value, fields in zip(
+            _encode.many(filled, framing=framing), filled, strict=True
+        )
     ]
 
 

@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
 
@@ -26,6 +26,7 @@ from streams.sdk.event_producer import EventProducer, is_purged, producer_settin
 from streams.sdk.event_record import (
     Accepted,
     Content,
+    EventRecord,
     event_ids,
     event_records,
     sketches,
@@ -59,6 +60,7 @@ _reporters: weakref.WeakSet[RequestReporter] = weakref.WeakSet()
 
 
 # One accepted call: the event, nanoseconds since the epoch, and what to sketch.
+_Encoded: TypeAlias = tuple[bytes, str | bytes, int, str]  # a row of report_encoded()
 _Report: TypeAlias = tuple[RequestEvent | dict[str, Any], int, Content | None]
 
 
@@ -207,8 +209,7 @@ class RequestReporter:
         while left:
             room = self._ledger.accept(min(left, _SLICE))
             if room:
-                for row in itertools.islice(rows, room):
-                    self._send(*row, time.sleep)
+                self._send(itertools.islice(rows, room), time.sleep)
                 self._queue.put(None)  # wake the thread: there are reports to serve
                 left -= room
             elif block:
@@ -267,14 +268,19 @@ class RequestReporter:
     def _handle(self, taken: list[_Report | None]) -> bool:
         """Sketch, check, encode and send; tell whether the slice was full."""
         reports = [report for report in taken if report is not None]
-        for record in event_records(self._sketched(reports), self._ids):
+        accepted = self._sketched(reports)
+        records = event_records(accepted, self._ids, framing=self._framing)
+        self._send(self._sendable(records), self._producer.poll)
+        return len(taken) == _SLICE
+
+    def _sendable(
+        self, records: list[EventRecord | Exception]
+    ) -> Iterator[EventRecord]:
+        for record in records:
             if isinstance(record, Exception):
                 self._refuse(record)
             else:
-                datum, key, timestamp, event_id = record
-                value = self._framing + datum
-                self._send(value, key, timestamp, event_id, self._producer.poll)
-        return len(taken) == _SLICE
+                yield record
 
     def _sketched(self, reports: list[_Report]) -> Iterator[Accepted]:
         contents = [content for _, _, content in reports if content is not None]
@@ -293,27 +299,22 @@ class RequestReporter:
         else:
             self._drop(DropReason.INVALID, type(error).__name__)
 
-    def _send(
-        self,
-        value: bytes,
-        key: str | bytes,
-        timestamp: int,
-        event_id: str,
-        wait: Callable[[float], None],
-    ) -> None:
-        """Hand one accepted event to librdkafka; ``wait`` while its queue is full."""
-        try:
-            while not self._producer.send(value, key, timestamp, event_id):
-                if self._stop.is_set():
-                    self._drop(DropReason.CLOSED, _TOO_LATE)
-                    return
-                wait(_PAUSE)
-        except KafkaException as error:
-            self._ledger.refuse()
-            self._log.tell("failed", error.args[0].name())
-        except (OverflowError, TypeError, ValueError) as error:
-            # A time that no calendar has, or a column of a wrong type.
-            self._drop(DropReason.INVALID, type(error).__name__)
+    def _send(self, records: Iterable[_Encoded], wait: Callable[[float], None]) -> None:
+        """Hand accepted events to librdkafka; ``wait`` while its queue is full."""
+        send = self._producer.send
+        for value, key, timestamp, event_id in records:
+            try:
+                while not send(value, key, timestamp, event_id):
+                    if self._stop.is_set():
+                        self._drop(DropReason.CLOSED, _TOO_LATE)
+                        break
+                    wait(_PAUSE)
+            except KafkaException as error:
+                self._ledger.refuse()
+                self._log.tell("failed", error.args[0].name())
+            except (OverflowError, TypeError, ValueError) as error:
+                # A time that no calendar has, or a column of a wrong type.
+                self._drop(DropReason.INVALID, type(error).__name__)
 
     def _settle(self, error: KafkaError | None, _message: Message) -> None:
         if error is None:

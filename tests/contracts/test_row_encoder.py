@@ -146,9 +146,11 @@ def test_many_gives_what_each_gives(event: Event, kinds: list[str]) -> None:
     records = [made(place, kind) for place, kind in enumerate(kinds)]
     many = [
         (type(each), str(each)) if isinstance(each, Exception) else each
-        for each in ENCODE.many(records)
+        for each in ENCODE.many(records, framing=b"head")
     ]
-    assert many == [outcome(plain, record) for record in records]
+    assert many == [
+        outcome(lambda each: b"head" + plain(each), record) for record in records
+    ]
 
 
 def test_one_misfit_among_many_leaves_the_others_as_they_are(event: Event) -> None:

@@ -19,6 +19,7 @@ from streams.sketch import Sketcher
 NOW = 1_760_000_000_000
 FOREIGN = "the quick brown fox"
 IDS = event_ids()
+FRAMING = single_object_header(schema("RequestEvent"))
 MINIMAL: dict[str, Any] = {"account_id": "a-1", "request_model": "m"}
 
 # "z" keeps an id from looking like a raw secret, which is refused.
@@ -45,7 +46,7 @@ events = st.builds(
 
 
 class Sent(NamedTuple):
-    datum: bytes
+    value: bytes
     key: str
     timestamp: int
     event_id: str
@@ -53,14 +54,14 @@ class Sent(NamedTuple):
 
 def event_record(event: Any, sketch: bytes | None = None) -> Sent:
     accepted = event if isinstance(event, RequestEvent) else dict(event)
-    (record,) = event_records([(accepted, NOW, sketch)], IDS)
+    (record,) = event_records([(accepted, NOW, sketch)], IDS, framing=FRAMING)
     if isinstance(record, Exception):
         raise record
     return Sent(*record)
 
 
-def decoded(datum: bytes) -> dict[str, Any]:
-    return decode("RequestEvent", single_object_header(schema("RequestEvent")) + datum)
+def decoded(value: bytes) -> dict[str, Any]:
+    return decode("RequestEvent", value)
 
 
 @given(events)
@@ -68,7 +69,7 @@ def test_what_is_encoded_is_what_was_reported(event: RequestEvent) -> None:
     record = event_record(event)
     reasons = [*event.response_finish_reasons]
     expected = {**to_dict(event), "response_finish_reasons": reasons}
-    assert decoded(record.datum) == expected
+    assert decoded(record.value) == expected
     assert record.key == event.account_id
     assert record.timestamp == event.occurred_at
     assert record.event_id == event.event_id
@@ -77,7 +78,7 @@ def test_what_is_encoded_is_what_was_reported(event: RequestEvent) -> None:
 
 def test_a_mapping_without_id_and_time_is_given_them() -> None:
     record = event_record(MINIMAL)
-    fields = decoded(record.datum)
+    fields = decoded(record.value)
     assert fields["occurred_at"] == record.timestamp == NOW
     other = event_record(MINIMAL)
     assert fields["event_id"] == record.event_id != other.event_id
@@ -85,9 +86,9 @@ def test_a_mapping_without_id_and_time_is_given_them() -> None:
 
 def test_the_sketch_of_the_prompt_replaces_the_events_own() -> None:
     event = {**MINIMAL, "sketch": b"old"}
-    assert decoded(event_record(event).datum)["sketch"] == b"old"
+    assert decoded(event_record(event).value)["sketch"] == b"old"
     record = event_record(event, b"new")
-    assert decoded(record.datum)["sketch"] == b"new"
+    assert decoded(record.value)["sketch"] == b"new"
 
 
 @pytest.mark.parametrize("field", sorted(CONTENT_FIELDS))
