@@ -23,6 +23,7 @@ from streams.engine.control_effects import ControlEffects, watched_entries
 from streams.engine.control_stage import CONTROL_SOURCE, decode_control
 from streams.engine.decider import Decider
 from streams.engine.decision_records import TestTaken, tested_output
+from streams.engine.evidence_records import group_evidence
 from streams.engine.link_rows import LinkRow, decode_links
 from streams.engine.minute_inbox import Barrier
 from streams.engine.minute_inbox import Row as InboxRow
@@ -257,7 +258,10 @@ class CampaignsStage(MinuteStage[Output]):
             test,
             group,
             self.state.campaigns.get(group.number),
-            assessment,
+            assessment.e_value,
+            features=lambda: group_evidence(
+                features, assessment.quantiles, watched, self._reference
+            ),
             policy_version=self._decider.policy.version,
             model_version=self._reference.version,
         )

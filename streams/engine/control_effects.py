@@ -19,7 +19,7 @@ from streams.engine.decision_records import decision_output
 from streams.engine.stage import Output
 from streams.engine.verdict import facts_of
 from streams.errors import ContractError
-from streams.policy.control_entries import parse_subject
+from streams.policy.control_entries import REFUSED, is_closing, parse_subject
 from streams.policy.controls import Controls, subject_key
 from streams.policy.policy_file import parse_policy
 
@@ -64,6 +64,9 @@ class ControlEffects:
             yield from self._withdraw(record.entry_id, minute)
             return
         at = minute if minute >= 0 else entry.created_at // _MILLISECONDS
+        if is_closing(entry):
+            yield from self._withdraw(entry.entry_id, at, entry)
+            return
         try:
             parse_subject(entry.subject)
             # An entry that is wrong must not take the place of one that was right.
@@ -75,7 +78,7 @@ class ControlEffects:
                 self._state.put_entry(before)
             else:
                 self._state.withdraw_entry(entry.entry_id)
-            yield self._applied(entry, at, f"refused: {error}")
+            yield self._applied(entry, at, f"{REFUSED}{error}")
             return
         yield from outputs
         yield self._applied(entry, at, entry.reason)
@@ -103,16 +106,20 @@ class ControlEffects:
             scenario_version=self._decider.policy.version,
         )
 
-    def _withdraw(self, entry_id: str, minute: int) -> Iterator[Output]:
+    def _withdraw(
+        self, entry_id: str, minute: int, closing: ControlEntry | None = None
+    ) -> Iterator[Output]:
+        """Take an entry back; ``closing`` says who did it and why, if anybody did."""
         entry = self._state.withdraw_entry(entry_id)
         if entry is None:
             return
+        said = closing or entry
         at = max(minute, 0)
         if entry.kind == "policy":
             self._decider.policy = self._shipped
         if entry.kind in ("policy", "mode"):
-            yield from self._decider.follow_modes(at, **_origin(entry))
-        yield self._applied(entry, at, "withdrawn")
+            yield from self._decider.follow_modes(at, **_origin(said))
+        yield self._applied(said, at, closing.reason if closing else "withdrawn")
 
     def _allowlist(self, entry: ControlEntry, minute: int) -> Iterator[Output]:
         for account in self._standing_under(entry):

@@ -55,7 +55,7 @@ class Decider:
         self._reference = reference
         self._mode: Mode = mode
         self.publisher = Publisher(
-            state, policy, model=reference.version, appeal_key=appeal_key
+            state, policy, reference=reference, appeal_key=appeal_key
         )
         self.policy = policy
 
@@ -94,7 +94,7 @@ class Decider:
             campaign.confirmations,
         )
         node = self._groups.graph.accounts[account]
-        return Case(account, node, standing, evidence, group, campaign)
+        return Case(account, node, standing, evidence, group, campaign, member)
 
     def _decide(self, case: Case) -> Iterator[Output]:
         standing, troubles = case.standing, list[str]()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
@@ -9,10 +10,8 @@ import msgspec
 
 from streams.campaigns.campaign import Campaign
 from streams.campaigns.group import Group
-from streams.contracts.records import Decision, DecisionKind, encode_record
-from streams.engine.campaign_records import campaign_features
+from streams.contracts.records import Decision, DecisionKind, Feature, encode_record
 from streams.engine.stage import Output
-from streams.models.reference import Assessment
 
 __all__ = ["TestTaken", "decision_output", "tested_output", "tombstone_output"]
 
@@ -57,26 +56,30 @@ def tested_output(
     test: TestTaken,
     group: Group,
     campaign: Campaign | None,
-    assessment: Assessment,
+    e_value: float,
     *,
+    features: Callable[[], tuple[Feature, ...]],
     policy_version: str,
     model_version: str,
 ) -> Output:
-    """Make the ledger's record of a test; ``campaign`` is None when it found none."""
+    """Make the ledger's record of a test; ``campaign`` is None when it found none.
+
+    ``features`` is asked for what was measured, which is recorded for campaigns only.
+    """
     name = f"group:{group.number}"
     return decision_output(
         "tested",
         name if campaign is None else f"campaign:{campaign.identifier}",
         test.minute,
         campaign_id="" if campaign is None else campaign.identifier,
-        e_value=assessment.e_value,
+        e_value=e_value,
         threshold=round(1 / test.level, 6),
         level=test.level,
         budget_left=test.budget_left,
         exchanges=group.exchanges,
         look=test.look,
         confirmations=0 if campaign is None else campaign.confirmations,
-        features=() if campaign is None else tuple(campaign_features(campaign)),
+        features=() if campaign is None else features(),
         reason=f"{len(group.uses)} accounts",
         scenario_version=policy_version,
         model_version=model_version,

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from streams.campaigns.campaign import Campaign
 from streams.campaigns.group import Group
-from streams.contracts.records import AlertKind, DecisionKind, Mode
+from streams.contracts.records import AlertKind, DecisionKind, Feature, Mode
 from streams.engine.campaign_records import (
     action_id,
     action_output,
@@ -21,8 +21,10 @@ from streams.engine.campaign_records import (
 )
 from streams.engine.campaigns_state import CampaignsState
 from streams.engine.decision_records import decision_output, tombstone_output
+from streams.engine.evidence_records import member_evidence
 from streams.engine.stage import Output
-from streams.engine.verdict import Verdict
+from streams.engine.verdict import Case, Verdict
+from streams.models.reference import Reference
 from streams.policy.ladder import RUNGS
 from streams.policy.policy import Policy
 from streams.policy.standing import Standing
@@ -39,11 +41,17 @@ class Publisher:
     """Changes standing actions and makes the records that say so."""
 
     def __init__(
-        self, state: CampaignsState, policy: Policy, *, model: str, appeal_key: str
+        self,
+        state: CampaignsState,
+        policy: Policy,
+        *,
+        reference: Reference,
+        appeal_key: str,
     ) -> None:
         self.policy = policy
         self._state = state
-        self._model = model
+        self._reference = reference
+        self._model = reference.version
         self._appeal_key = appeal_key
 
     def publish(
@@ -155,13 +163,17 @@ class Publisher:
             threshold=verdict.step.e_value,
             exchanges=case.evidence.uses,
             confirmations=case.evidence.confirmations,
-            features=evidence_features(case),
+            features=self._features(case),
             scenario=verdict.scenario.name,
             reason=reason,
             scenario_version=self.policy.version,
             model_version=self._model,
             **origin,
         )
+
+    def _features(self, case: Case) -> tuple[Feature, ...]:
+        own, *campaign = evidence_features(case)
+        return own, *member_evidence(case.member, self._reference), *campaign
 
     def _count_enforced(self, verdict: Verdict) -> str:
         """Count an action that is to be enforced, or name the cap that it breaks."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from streams.campaigns.campaign import Campaign
@@ -16,7 +17,10 @@ __all__ = ["Case", "Verdict", "facts_of"]
 
 
 class Case(NamedTuple):
-    """One account of a campaign's group, in the minute of its evidence."""
+    """One account of a campaign's group, in the minute of its evidence.
+
+    ``member`` is what ties it to the group, as `GroupProfile.member` gives it.
+    """
 
     account: str
     node: AccountNode
@@ -24,6 +28,7 @@ class Case(NamedTuple):
     evidence: Evidence
     group: Group
     campaign: Campaign
+    member: Mapping[str, float]
 
     @property
     def minute(self) -> int:

@@ -23,6 +23,7 @@ from streams.contracts.records import Alert, ControlEntry, Decision, decode_reco
 from streams.policy.control_entries import (
     allowlist_entry,
     checked_entry,
+    closing_entry,
     label_entry,
     mode_entry,
     policy_entry,
@@ -249,6 +250,16 @@ def test_a_mode_entry_changes_what_stands_and_what_comes() -> None:
     for name, life in actions(partly.outputs).items():
         shadow = int(name[-1]) in range(4, 8)
         assert {one.mode for one in life if one} == {"shadow" if shadow else "enforce"}
+
+
+def test_a_closing_entry_takes_back_and_does_not_apply_again() -> None:
+    label = label_entry("account:account-1", "benign", **_WHO)
+    closing = closing_entry(label, author="bo", reason="mistaken", created_at=9)
+    ended = _run([(60, label), (300, closing), (301, label.entry_id)])
+    assert len(_of(ended, "released")) == 1
+    first, last = _of(ended, "applied")
+    assert (first.author, last.author, last.reason) == ("ana", "bo", "mistaken")
+    assert not ended.stage.state.controls.entries
 
 
 def test_a_policy_is_applied_and_a_wrong_one_is_refused() -> None:
