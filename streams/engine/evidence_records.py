@@ -1,0 +1,77 @@
+"""All that a test or an account was measured by, for llm.decisions.
+
+Actions and alerts carry the strongest reasons only, as enforcers and people read them.
+Decisions carry every feature that is not 0, so that what would have cleared somebody
+can be computed from the log alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from streams.contracts.records import Feature
+from streams.models.contributions import contributions
+from streams.models.evidence import conformal_p
+from streams.models.reference import DETECTORS, Reference
+
+__all__ = ["ACCOUNT", "group_evidence", "member_evidence"]
+
+ACCOUNT: Final = "account"
+"""Begins the names of an account's own features."""
+
+_DETECTOR_OF: Final = {name: key for key, names in DETECTORS.items() for name in names}
+
+
+def group_evidence(
+    features: Mapping[str, float],
+    quantiles: Mapping[str, float],
+    watched: Sequence[str],
+    reference: Reference,
+) -> tuple[Feature, ...]:
+    """List a tested group's features, by what they add to its joint score."""
+    shares = contributions(reference.group, features)
+    listed = [
+        Feature(
+            name=f"{_DETECTOR_OF.get(name, 'joint')}.{name}",
+            value=features[name],
+            benign_quantile=quantiles.get(name, 0.0),
+            weight=shares[name],
+        )
+        for name in sorted(features, key=lambda name: (-shares[name], name))
+        if features[name]
+    ]
+    if watched:
+        # It brought the group to a test of its own; it is no evidence, and weighs 0.
+        name, count = "indicator.watched", float(len(watched))
+        listed.append(Feature(name=name, value=count, benign_quantile=0.0, weight=0.0))
+    return tuple(listed)
+
+
+def member_evidence(
+    member: Mapping[str, float], reference: Reference
+) -> tuple[Feature, ...]:
+    """List what ties an account to its group, by what it adds to the account's score.
+
+    The reference knows bystanders by their score alone. So the benign quantile of a
+    feature is the share of bystanders whose score is below that of an account with this
+    feature and nothing else.
+    """
+    shares = contributions(reference.member, member)
+    model = reference.models["member"]
+    return tuple(
+        Feature(
+            name=f"{ACCOUNT}.{name}",
+            value=member[name],
+            benign_quantile=round(
+                1
+                - conformal_p(
+                    model.log_odds({name: member[name]}), reference.bystanders
+                ),
+                6,
+            ),
+            weight=shares[name],
+        )
+        for name in sorted(member, key=lambda name: (-shares[name], name))
+        if member[name]
+    )
