@@ -101,11 +101,17 @@ _BOUND: Final = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\s*\(\s*(\
 class Condition:
     """A checked condition; `compile_condition` makes it."""
 
-    __slots__ = ("_program", "text")
+    __slots__ = ("_program", "_reads", "text")
 
-    def __init__(self, text: str, program: cel.Program | None) -> None:
+    def __init__(
+        self, text: str, program: cel.Program | None, reads: Iterable[str] = ()
+    ) -> None:
         self.text = text
         self._program = program
+        pairs = [name.split(".") for name in sorted(reads)]
+        self._reads = {
+            group: [name for of, name in pairs if of == group] for group, _ in pairs
+        }
 
     def __repr__(self) -> str:
         return f"Condition({self.text!r})"
@@ -123,8 +129,13 @@ class Condition:
         """
         if self._program is None:
             return True
+        # Each value is converted for CEL: those that it does not read cost most.
+        read = {
+            group: {name: context[group][name] for name in names}
+            for group, names in self._reads.items()
+        }
         try:
-            result = self._program.execute(context)  # type: ignore[arg-type]
+            result = self._program.execute(read)
         except _RUNTIME_ERRORS as error:
             raise PolicyError(
                 f"condition {self.text!r} cannot be told: {_first_line(error)}"
@@ -166,8 +177,7 @@ def compile_condition(text: str) -> Condition:
         raise PolicyError(
             f"condition {text!r} is no CEL: {_syntax_error(error)}"
         ) from error
-    _check_names(text, program)
-    condition = Condition(text, program)
+    condition = Condition(text, program, _checked_names(text, program))
     for sample in _SAMPLES:
         condition.holds(sample)
     return condition
@@ -248,7 +258,9 @@ _SAMPLES: Final = (
 )
 
 
-def _check_names(text: str, program: cel.Program) -> None:
+def _checked_names(text: str, program: cel.Program) -> set[str]:
+    """Give the variables that a condition reads, all of which there are."""
+    reads = set()
     for token in _TOKEN.finditer(text):
         path = re.sub(r"\s", "", token["path"] or "")
         group, *rest = path.split(".")
@@ -265,6 +277,7 @@ def _check_names(text: str, program: cel.Program) -> None:
                 f"condition {text!r}: there is no variable {name}; "
                 f"{did_you_mean(name, sorted(_NAMES))}"
             )
+        reads.add(name)
     bound = set(_BOUND.findall(text))
     for name in program.variables():
         if name not in _GROUPS and name not in bound:
@@ -280,6 +293,7 @@ def _check_names(text: str, program: cel.Program) -> None:
                 f"condition {text!r}: there is no function {name}; "
                 f"{did_you_mean(name, sorted(_FUNCTIONS))}"
             )
+    return reads
 
 
 def _kind(value: object) -> str:
