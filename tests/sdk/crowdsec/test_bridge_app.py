@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 import json
 from collections.abc import Mapping
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from action_samples import HOUR, NOW, action
 from hypothesis import given, settings
@@ -34,6 +36,7 @@ class Rig:
         self.now = NOW
         self.state: ViewState = "live"
         self.silent_for = 0.25
+        self._sequences = itertools.count(4)
         self.actions = StandingActions()
         self.log = DecisionLog(DecisionMaker())
         self.app = bridge_app(
@@ -50,10 +53,31 @@ class Rig:
     def expire(self) -> None:
         self._show(self.actions.expire(self.now))
 
-    def reload(self, *again: Action) -> None:
+    def reload(self, missing: frozenset[str]) -> None:
+        """Read the topic anew, from which some subjects have gone meanwhile."""
+        again = [each.action for each in self.actions]
         self.actions.begin_load()
-        self.upsert(*again)
+        self.upsert(*(each for each in again if each.subject not in missing))
         self._show(self.actions.end_load())
+
+    def do(self, step: Action | str | int | frozenset[str]) -> None:
+        """Take an action, a tombstone, passing time, or a new load."""
+        if isinstance(step, Action):
+            self.upsert(self._dated(step))
+        elif isinstance(step, str):
+            self.lift(step)
+        elif isinstance(step, int):
+            self.now += step
+            self.expire()
+        else:
+            self.reload(step)
+
+    def _dated(self, each: Action) -> Action:
+        return msgspec.structs.replace(
+            each,
+            sequence=each.sequence or next(self._sequences),
+            expires_at=self.now + each.expires_at,
+        )
 
     def _show(self, *told: Any) -> None:
         for each, in_force in self.actions.news(*told):
@@ -151,6 +175,7 @@ def test_an_expiry_is_told_as_deleted_with_nothing_from_kafka() -> None:
     assert decision["duration"] == "1.5s"
     rig.now += 1_500
     assert rig.ask("/v1/decisions", value="1").json() is None
+    assert rig.pull(key="proxy", startup="true") == ([], [])
     rig.expire()
     rig.now += 2_000
     new, (ended,) = rig.pull()
@@ -331,23 +356,26 @@ SUBJECTS = ("account:1", "account:2", "facet:network:192.0.2.1", "facet:payment:
 ACTIONS = st.builds(
     action,
     st.sampled_from(SUBJECTS),
-    st.integers(1, 6),
-    rung=st.sampled_from(list(RANK)),
-    mode=st.sampled_from(["enforce", "enforce", "shadow"]),
-    human_review=st.sampled_from([False, False, True]),
-    expires_at=st.integers(NOW, NOW + 40),
+    st.sampled_from([0, 0, 0, 1, 3]),  # 0: the next one
+    rung=st.sampled_from(["throttle", "suspend", *RANK]),
+    mode=st.sampled_from(["enforce", "enforce", "enforce", "shadow"]),
+    human_review=st.sampled_from([False, False, False, True]),
+    expires_at=st.integers(0, 300),  # ms after it came
     campaign_id=st.sampled_from(["c-1", "c-2"]),
 )
+PULLS = st.tuples(
+    st.sampled_from(["edge", "edge", "proxy", "script"]),
+    st.sampled_from([False, False, False, True]),
+)
+LOADS = st.frozensets(st.sampled_from(SUBJECTS), max_size=2)
+LIFTS, MILLISECONDS = st.sampled_from(SUBJECTS), st.integers(1, 40)
+# one_of() would take a strategy that is named twice as one.
 STEPS = st.lists(
-    st.one_of(
-        ACTIONS,
-        ACTIONS,
-        st.sampled_from(SUBJECTS),
-        st.integers(1, 15),
-        st.lists(ACTIONS, max_size=2),
-        st.tuples(st.sampled_from(["edge", "proxy", "script"]), st.booleans()),
+    st.sampled_from([*[ACTIONS] * 5, *[PULLS] * 4, LIFTS, MILLISECONDS, LOADS]).flatmap(
+        lambda strategy: strategy
     ),
-    max_size=40,
+    min_size=20,
+    max_size=60,
 )
 QUERIES: dict[str, dict[str, str]] = {
     "edge": {"scopes": ALL},
@@ -358,12 +386,18 @@ QUERIES: dict[str, dict[str, str]] = {
 
 @dataclasses.dataclass
 class Follower:
-    """A bouncer that keeps decisions by id, and one that keeps them by value."""
+    """Bouncers that keep decisions by id, by value, and by value and type.
+
+    The last one applies what is new before what is deleted.
+    """
 
     by_id: dict[int, dict[str, Any]] = dataclasses.field(default_factory=dict)
     by_value: dict[str, str] = dataclasses.field(default_factory=dict)
+    new_first: set[tuple[str, str]] = dataclasses.field(default_factory=set)
 
     def apply(self, told: Mapping[str, list[dict[str, Any]]], now: int) -> None:
+        self.new_first |= {(each["value"], each["type"]) for each in told["new"]}
+        self.new_first -= {(each["value"], each["type"]) for each in told["deleted"]}
         for each in told["deleted"]:
             self.by_id.pop(each["id"], None)
             self.by_value.pop(each["value"], None)
@@ -402,34 +436,26 @@ def test_who_applies_what_it_is_told_holds_what_stands(steps: list[Any]) -> None
     followers = {name: Follower() for name in QUERIES}
 
     async def pull(name: str, starts: bool) -> None:
-        if starts:  # as a bouncer that was started again, with or without a memory
-            followers[name].by_id.clear()
+        follower, query = followers[name], QUERIES[name]
+        if starts:  # a bouncer was started again: one forgot, the others did not
+            follower.by_id.clear()
         rig.expire()
-        query = QUERIES[name]
         async with rig.client(name) as client:
-            answer = await client.get(
-                STREAM, params=query | {"startup": str(starts).lower()}
-            )
-        followers[name].apply(json.loads(answer.content), rig.now)
+            params = query | {"startup": str(starts).lower()}
+            answer = await client.get(STREAM, params=params)
+        follower.apply(json.loads(answer.content), rig.now)
         should = expected(rig, query)
-        assert followers[name].by_id == should
-        assert followers[name].by_value == {
-            each["value"]: each["type"] for each in should.values()
-        }
+        pairs = {(each["value"], each["type"]) for each in should.values()}
+        assert follower.by_id == should
+        assert follower.by_value == dict(pairs)
+        assert follower.new_first == pairs
 
     async def play() -> None:
         for step in steps:
-            if isinstance(step, Action):
-                rig.upsert(step)
-            elif isinstance(step, str):
-                rig.lift(step)
-            elif isinstance(step, int):
-                rig.now += step
-                rig.expire()
-            elif isinstance(step, list):
-                rig.reload(*step)
-            else:
+            if isinstance(step, tuple):
                 await pull(*step)
+            else:
+                rig.do(step)
         for name in QUERIES:
             await pull(name, starts=False)
 

@@ -83,6 +83,27 @@ def test_what_expired_unread_is_deleted_if_it_was_to_be_enforced() -> None:
     assert told(held.changes().deleted) == [("1", "ban")]
 
 
+def test_what_has_gone_is_in_the_order_in_which_it_went_last() -> None:
+    held = log()
+    for name in ("1", "2", "1"):
+        held.take(action(f"account:{name}", expires_at=NOW), False, NOW)
+    assert told(held.changes().deleted) == [("2", "ban"), ("1", "ban")]
+    assert told(held.changes(2).deleted) == [("1", "ban")]
+
+
+def test_what_stands_again_has_not_gone() -> None:
+    held = log()
+    held.take(action("account:1"), True, NOW)
+    held.take(action("account:2"), True, NOW)
+    held.take(action("account:1"), False, NOW)
+    before = held.changes().revision
+    held.take(action("account:1", 2), True, NOW)
+    assert held.gone == 0
+    held.take(action("account:2", 2, expires_at=NOW + 1), True, NOW)
+    held.take(action("account:1", 3, expires_at=NOW + 1), True, NOW)
+    assert told(held.changes(before).new) == [("2", "ban"), ("1", "ban")]
+
+
 def test_a_value_under_another_campaign_replaces_and_does_not_lift() -> None:
     held = log()
     held.take(action(), True, NOW)
