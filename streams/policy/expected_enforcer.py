@@ -145,7 +145,8 @@ class ExpectedEnforcer:
     def state(self, desired: int, now: int, limits: Limits) -> EnforcerState:
         """Count; ``desired`` actions stand for all."""
         tally = self._tally or _Tally()
-        late, waits, too_old = [], Counter[str](), 0
+        late: list[tuple[int, str, bool]] = []
+        waits, too_old = Counter[str](), 0
         for subject, (judged, answer) in tally.waiting.items():
             since = self._awaited_since(judged, answer)
             if since is None:
@@ -155,9 +156,9 @@ class ExpectedEnforcer:
                 if limits.is_too_old(judged, now):
                     too_old += 1
                 else:
-                    late.append(Overdue(subject, since, judged.status == "held"))
-        releases = sum(each.release for each in late)
-        oldest = heapq.nsmallest(_OLDEST, late, key=lambda e: (e.since, e.subject))
+                    late.append((since, subject, judged.status == "held"))
+        releases = sum(release for _, _, release in late)
+        oldest = heapq.nsmallest(_OLDEST, late)
         p50, p99 = _quantiles(self.seconds)
         return EnforcerState(
             enforcer=self.name,
@@ -172,7 +173,9 @@ class ExpectedEnforcer:
             too_old=too_old,
             p50=p50,
             p99=p99,
-            oldest=tuple(oldest),
+            oldest=tuple(
+                Overdue(subject, since, release) for since, subject, release in oldest
+            ),
             refusals=dict(Counter(tally.refused.values()).most_common(_REASONS)),
         )
 

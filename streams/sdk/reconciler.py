@@ -33,6 +33,7 @@ _NAME: Final = {"client.id": "distillwatch-reconcile"}
 _POLL: Final = 0.1  # s that a topic is waited for
 _FULL: Final = 1000  # records of a read after which there may be more at once
 _JUDGE_EVERY: Final = 0.5  # s
+_JUDGE_SHARE: Final = 5  # reading gets at least so many times the time of judging
 _LINGER: Final = 0.005  # s: alerts are few and wanted soon
 _MAX_ALERTS: Final = 10_000  # in flight
 # Leaders are heard at least every 1.5 s (see TopicFollower).
@@ -190,7 +191,7 @@ class Reconciler:
         self._state: EnforcementState | None = None
         self._heard = -1.0
         self._hold_until = -1.0
-        self._judged_at = -1.0
+        self._judge_from = 0.0
 
     def _read(self, follower: TopicFollower) -> bool:
         records = follower.read(_POLL)
@@ -205,9 +206,9 @@ class Reconciler:
         if self._state is not None and heard - self._heard > _LOST:
             self._hold_until = began + _SETTLE
         self._heard = heard
-        if began < self._hold_until or heard - self._judged_at < _JUDGE_EVERY:
+        if began < self._hold_until or heard < self._judge_from:
             return
-        self._judged_at = heard
+        begin = time.monotonic()
         reconciliation = self._feed.reconciliation
         reconciliation.advance(int(heard * _SECOND))
         latencies, refused = reconciliation.take_measurements()
@@ -219,6 +220,8 @@ class Reconciler:
         told = {**self._last, **self._sent}
         for alert in next_alerts(self._state, told, within=self._within):
             self._send(alert)
+        took = time.monotonic() - begin
+        self._judge_from = heard + max(_JUDGE_EVERY, _JUDGE_SHARE * took)
 
     def _send(self, alert: Alert) -> None:
         thread = alert.campaign_id

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from action_samples import action, publish
 from confluent_kafka import Producer
@@ -113,10 +114,10 @@ def started(*arguments: str) -> Iterator[Running]:
 
 
 @contextmanager
-def enforcer(bootstrap: str, port: int, snapshot: Path) -> Iterator[Running]:
+def enforcer(bootstrap: str, port: int, *more: str) -> Iterator[Running]:
     with started(
         *("enforcer", "--bootstrap", bootstrap, "--port", str(port)),
-        *("--name", "edge-1", "--snapshot", str(snapshot)),
+        *("--name", "edge-1", *more),
     ) as running:
         assert "edge-1" in running.line()
         yield running
@@ -153,16 +154,16 @@ def of(state: dict[str, Any], name: str) -> dict[str, Any]:
     return found[0] if found else {"enforced": 0, "overdue": 0, "releases_overdue": 0}
 
 
-def test_complaint_5_an_enforcer_that_is_killed_is_told_and_told_well_again(
+def test_complaint_5_an_enforcer_that_is_away_is_told_and_told_well_again(
     topics: str, tmp_path: Path, free_ports: Callable[[int], list[int]]
 ) -> None:
     http, metrics = free_ports(2)
-    snapshot = tmp_path / "snapshot"
+    snapshot = ("--snapshot", str(tmp_path / "snapshot"))
     command = (
         *("reconcile", "--bootstrap", topics, "--within", str(WITHIN), "--json"),
         *("--listen", f"127.0.0.1:{metrics}"),
     )
-    with enforcer(topics, http, snapshot) as edge, started(*command) as reconcile:
+    with enforcer(topics, http, *snapshot) as edge, started(*command) as reconcile:
         reconcile.state(lambda state: not state["desired"])
         publish(topics, lasting("account:1"))
         reconcile.state(lambda state: of(state, "edge-1")["enforced"] == 1)
@@ -203,9 +204,10 @@ def test_complaint_5_an_enforcer_that_is_killed_is_told_and_told_well_again(
     with started(*command) as reconcile:
         reconcile.state(lambda state: of(state, "edge-1")["overdue"] == 1)
         publish(topics, lasting("account:3", mode="shadow"))  # not to be enforced
-        time.sleep(3)  # it would have told again by now
+        began, name = time.time(), "distillwatch_reconcile_progress_timestamp_seconds"
+        until(lambda: scrape(metrics)[name, ""] > began, "it judges no more")
         assert threads(topics) == before
-        with enforcer(topics, http, snapshot):
+        with enforcer(topics, http, *snapshot):
             until(
                 lambda: threads(topics)["enforcement:edge-1"][-1] == "info",
                 "no closing update",
@@ -218,6 +220,32 @@ def test_complaint_5_an_enforcer_that_is_killed_is_told_and_told_well_again(
             assert (code, state["well"]) == (0, True)
             assert of(state, "edge-1")["enforced"] == 1
             assert of(state, "edge-1")["p99"] > 1  # it was away for that long
+
+
+def test_an_enforcer_killed_without_a_snapshot_has_forgotten_what_it_held(
+    topics: str, free_ports: Callable[[int], list[int]]
+) -> None:
+    """It cannot tell a release of which it does not know; that it starts anew does."""
+    (http,) = free_ports(1)
+    alerts: list[Alert] = []
+    with Reconciler(topics, within=WITHIN) as reconciler:
+
+        def edge() -> dict[str, Any]:
+            alerts.extend(reconciler.round())
+            state = reconciler.state
+            found = state.enforcers if state is not None else ()
+            return msgspec.to_builtins(found[0]) if found else {}
+
+        until(lambda: reconciler.round() or reconciler.state, "not read")
+        with enforcer(topics, http) as running:
+            publish(topics, lasting("account:stays"), lasting("account:goes"))
+            until(lambda: edge().get("enforced") == 2, "not enforced")
+            running.kill()
+        publish(topics, ("account:goes", None), lasting("account:new"))
+        until(lambda: edge()["overdue"] and edge()["releases_overdue"], "no alarm")
+        with enforcer(topics, http):
+            until(lambda: edge()["enforced"] == 2 and not edge()["held"], "not well")
+            until(lambda: edge() and alerts[-1].severity == "info", "not closed")
 
 
 def test_complaint_3_a_release_that_is_not_honoured_is_told(topics: str) -> None:
