@@ -40,10 +40,10 @@ class Breakers(msgspec.Struct, array_like=True):
         a day; without knowledge of the latter (0) its share is not limited.
         """
         self._begin(minute)
-        if caps.actions_per_hour and self.issued >= caps.actions_per_hour:
+        if caps.actions_per_hour is not None and self.issued >= caps.actions_per_hour:
             return f"{caps.actions_per_hour} enforced actions in an hour"
         most = caps.actions_per_hour_and_owner
-        if most and self.by_owner.get(owner, 0) >= most:
+        if most is not None and self.by_owner.get(owner, 0) >= most:
             return f"{most} enforced actions of one organization in an hour"
         share = caps.traffic_share
         if share is not None and traffic and self.daily + adds > share * traffic:

@@ -67,3 +67,9 @@ def test_what_the_cap_was_is_told() -> None:
     caps = Caps(actions_per_hour=3)
     told = breakers.exceeded(caps, 5, 1, adds=0, traffic=0)
     assert told == "3 enforced actions in an hour"
+
+
+def test_a_cap_of_nothing_lets_nothing_through() -> None:
+    for caps in (Caps(actions_per_hour=0), Caps(actions_per_hour_and_owner=0)):
+        assert Breakers().exceeded(caps, 0, 1, adds=0, traffic=0)
+    assert Breakers().exceeded(Caps(traffic_share=0), 0, 1, adds=1, traffic=100)
