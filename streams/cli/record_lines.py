@@ -145,12 +145,14 @@ def _alert(fields: dict[str, Any]) -> Text:
         feature_text(reason["name"], reason["value"], reason["benign_quantile"])
         for reason in fields["reasons"][:_REASONS_SHOWN]
     ]
+    # News of the detector itself or of an enforcer is about no accounts.
+    evidence = f" [{'; '.join(about)}]" if fields["exchange_count"] else ""
     return _line(
         (time_text(fields["occurred_at"]), _QUIET),
         (f" {severity:<8} ", _SEVERITY_STYLES.get(severity, "")),
         (fields["campaign_id"], "bold"),
         f" {fields['kind']}: {fields['summary']}",
-        (f" [{'; '.join(about)}]", _QUIET),
+        (evidence, _QUIET),
     )
 
 

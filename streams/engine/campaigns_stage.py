@@ -239,7 +239,8 @@ class CampaignsStage(MinuteStage[Output]):
         )
         if self._reference.group_limit(look) * purse.level(minute) < 1:
             # No e-value could reach the level: the budget is not spent on it.
-            yield from self._tell_exhausted(minute)
+            if self._reference.group_limit(look) * purse.fresh_level >= 1:
+                yield from self._tell_exhausted(minute)
             return
         assessment = self._reference.assess_group(features, look)
         level = purse.spend(minute)

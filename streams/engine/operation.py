@@ -26,6 +26,11 @@ class Purse(NamedTuple):
         """Tell the level of the next test."""
         return self.budget.level(minute, self.daily)
 
+    @property
+    def fresh_level(self) -> float:
+        """The level of a day's first test."""
+        return Budget().level(0, self.daily)
+
     def spend(self, minute: int) -> float:
         """Spend the level of the next test."""
         return self.budget.next_level(minute, self.daily)
