@@ -12,7 +12,7 @@ __all__ = ["AccountNode", "Edge", "FacetNode", "LinkGraph", "facet_label"]
 
 
 class FacetNode(msgspec.Struct, array_like=True):
-    """A suspect facet; see `streams.features.facet_state.FacetState`."""
+    """A suspect facet; see `streams.features.facet_table.FACET_ROW`."""
 
     kind: int
     name: str

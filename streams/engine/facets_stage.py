@@ -2,196 +2,141 @@
 
 One object per partition of llm.facets. It watches for templates that several owners
 fill in differently, and for infrastructure that several evidence-bearing owners share,
-and sends the memberships of such suspect facets on. A suspicion accuses nobody.
+and sends the memberships of such suspect facets on. A suspicion accuses nobody. What a
+batch of minutes does to the state is told in `facet_batch`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
-from streams.contracts.column_batch import Columns, unpack_columns
-from streams.engine.link_rows import LinkRow, member_links, traffic_row
+from streams.engine.batch_stage import BatchStage
+from streams.engine.facet_batch import FacetBatch
+from streams.engine.facet_inbox import FacetInbox
+from streams.engine.facet_links import link_rows
+from streams.engine.facet_uses import FacetNews
+from streams.engine.link_rows import LinkTuple, member_links, traffic_row
 from streams.engine.marked_rows import MARKER, MarkedRows
 from streams.engine.minute_inbox import InboxState
-from streams.engine.minute_inbox import Row as InboxRow
-from streams.engine.minute_stage import MinuteStage
 from streams.engine.stage import Output, Row
-from streams.errors import UndecodableRecord
-from streams.features.account_row import INFRASTRUCTURE_KINDS, TEMPLATE_KINDS, TRAFFIC
-from streams.features.facet_state import MAX_MEMBERS, FacetState, Member, distinct_share
-from streams.models.drift import REMEMBERED_HOURS, pivot_model
-from streams.models.families import families_of
+from streams.features.account_row import TRAFFIC
+from streams.features.facet_table import FacetTable
+from streams.features.member_table import MemberTable
 
-__all__ = ["FacetsStage"]
+__all__ = ["MAX_MEMBERS", "FacetsStage"]
 
-MIN_TEMPLATE_OWNERS: Final = 5
-"""Owners that must share a template before it links anybody (design study: five)."""
+MAX_MEMBERS: Final = 4096
+"""Members a facet remembers before it is suspect; once it is, they live in the
+campaigns stage, so the bound costs nothing but the oldest accounts of a crowd."""
 
-MIN_INFRASTRUCTURE_OWNERS: Final = 3
-"""Evidence-bearing owners that must share a network, payment, … to be a link."""
+SILENT_DAYS: Final = 30
+"""Days after which a facet, or an account's use of one, is forgotten."""
 
-MIN_DISTINCT_FILLINGS: Final = 0.3
-"""Below this share of distinct fillings a template is a repeated prompt."""
-
-MAX_LINK_DEGREE: Final = 20_000
-"""A facet that more accounts use is a carrier or a popular SDK: its discount would
-leave nothing of the link (FRAUDAR's log-degree weight, Hooi et al. 2016)."""
-
+_MINUTES_PER_DAY: Final = 1440
 _FACET: Final = b"f"
 _MEMBER: Final = b"m"
-_OWN: Final = ("owner", "created", "events", "templated", "likeness", "markers")
-_TEMPLATES: Final = len(TEMPLATE_KINDS)
+_HASH_BYTES: Final = 8
 
 
-class FacetsStage(MinuteStage[LinkRow]):
+class FacetsStage(BatchStage):
     """Rolling state of the facets of one partition of llm.facets."""
 
     record = "FacetSums"
 
     def __init__(self, partition: int, *, request_partitions: int) -> None:
-        super().__init__(partition, sources=request_partitions)
-        self.facets: dict[int, FacetState] = {}
-        self.members: dict[int, dict[str, Member]] = {}
-        self._owners: dict[int, set[int]] = {}
-        self._dirty_facets: set[int] = set()
-        self._dirty_members: set[tuple[int, str]] = set()
+        super().__init__(partition, FacetInbox(request_partitions))
+        self.facets = FacetTable()
+        self.members = MemberTable()
         self._flushed: InboxState | None = None
         self._restoring = MarkedRows()
+        self._restored_members: dict[tuple[int, str], bytes] = {}
 
-    def _decode(self, payload: bytes) -> list[InboxRow]:
-        return _rows(payload)
+    def _decode(self, payload: bytes) -> list[FacetNews]:
+        return [FacetNews.read(payload)]
 
-    def _outputs(self, news: list[LinkRow], closed: int) -> list[Output]:
-        return member_links(news, source_partition=self.partition, closed_minute=closed)
+    def advance(self) -> list[Output]:
+        """Apply the minutes that all sources have closed; tell of suspect facets."""
+        closed, news = self._inbox.release()
+        if closed == self._sent_minute:
+            return []
+        self._sent_minute = closed
+        rows: list[LinkTuple] = []
+        if news:
+            rows = self._apply(FacetNews.join(news))
+        return member_links(rows, source_partition=self.partition, closed_minute=closed)
 
-    def _apply_minute(
-        self, minute: int, rows: list[tuple[Any, ...]]
-    ) -> Iterator[LinkRow]:
-        traffic = sum(row[4] for row in rows if row[3] == TRAFFIC)
-        if traffic:
-            yield traffic_row(minute, traffic)
-        touched = self._take_rows(minute, rows)
-        newly_suspect: dict[int, None] = {}
-        for facet, _ in touched:
-            state = self.facets[facet]
-            if not state.suspect and self._is_suspect(facet, state):
-                state.suspect = True
-                newly_suspect[facet] = None
-        for facet in newly_suspect:
-            for account in sorted(self.members[facet]):
-                yield self._link(minute, facet, account)
-        for facet, account in touched:
-            known = self.facets[facet].suspect and account in self.members[facet]
-            if known and facet not in newly_suspect:
-                yield self._link(minute, facet, account)
+    def _apply(self, news: FacetNews) -> list[LinkTuple]:
+        """Apply whole minutes, day by day."""
+        rows, news = _take_traffic(news)
+        while news:
+            day = news.earliest // _MINUTES_PER_DAY
+            self._forget_silent((day - SILENT_DAYS) * _MINUTES_PER_DAY)
+            today, news = news.split((day + 1) * _MINUTES_PER_DAY - 1)
+            while today:
+                batch = FacetBatch(self.facets, self.members, today)
+                minute, crowded = batch.crowded(MAX_MEMBERS)
+                if 0 <= minute < today.latest:
+                    # Only a minute's end makes room: stop there, and begin again.
+                    now, today = today.split(minute)
+                    batch = FacetBatch(self.facets, self.members, now)
+                else:
+                    today = FacetNews.nothing()
+                batch.count_all()
+                batch.update_members()
+                rows += link_rows(batch)
+                batch.write()
+                if len(crowded):
+                    self._make_room(crowded)
+        return rows
 
-    def _take_rows(
-        self, minute: int, rows: list[tuple[Any, ...]]
-    ) -> dict[tuple[int, str], None]:
-        """Apply the rows of a minute; give the memberships they touch, in order."""
-        touched: dict[tuple[int, str], None] = {}
-        for row in rows:
-            facet = row[1]
-            if row[2]:
-                self._use(minute, row)
-                touched[facet, row[2]] = None
-            elif row[3] != TRAFFIC:
-                self._count(minute, row)
-        return touched
+    def _forget_silent(self, minute: int) -> None:
+        """Forget what was last used before ``minute``: facets, and uses of others.
 
-    def _count(self, minute: int, row: tuple[Any, ...]) -> None:
-        """Add a partition's traffic and new accounts of an infrastructure facet."""
-        _, facet, _, kind, events, accounts = row
-        state = self.facets.get(facet)
-        if state is None:
-            state = self.facets[facet] = FacetState(kind, "", minute, minute)
-        state.last = minute
-        state.traffic += events
-        state.degree += accounts
-        self._dirty_facets.add(facet)
+        Called before the first use of each day, so that it depends on event time only.
+        """
+        facets, members = self.facets, self.members
+        silent = facets.rows["last"][: len(facets)] < minute
+        members_silent = members.rows["last"][: len(members)] < minute
+        gone = members_silent | silent[members.rows["facet"][: len(members)]]
+        if gone.any():
+            self._forget_members(np.flatnonzero(gone), spare=silent)
+        if silent.any():
+            members.renumber(facets.forget(np.flatnonzero(silent)))
 
-    def _use(self, minute: int, row: tuple[Any, ...]) -> None:
-        """Add a row of an account's use of a facet with evidence of its own."""
-        _, facet, account, kind, name, model, count, use, exact = row
-        state = self.facets.get(facet)
-        if state is None:
-            state = self.facets[facet] = FacetState(kind, name, minute, minute)
-        state.name = state.name or name
-        state.last = minute
-        state.exchanges += count
-        if not state.hours or state.hours[-1][0] != minute // 60:
-            self._close_hour(state, minute // 60)
-        models = state.hours[-1][1]
-        models[model] = models.get(model, 0) + count
-        for filling in exact:
-            state.fillings.add(filling)
-        self._dirty_facets.add(facet)
-        members = self.members.setdefault(facet, {})
-        owner, created, events, templated, likeness, markers, infrastructure = use
-        for family in families_of(markers):
-            state.families[family] = state.families.get(family, 0) + count
-        member = members.get(account)
-        if member is None:
-            if len(members) >= MAX_MEMBERS:
-                self._forget_oldest(facet, members)
-            member = members[account] = Member(owner, created, minute, minute)
-            self._owners.setdefault(facet, set()).add(owner)
-        member.use(minute, count)
-        member.events, member.templated = events, templated
-        member.likeness = likeness
-        member.infrastructure = infrastructure
-        self._dirty_members.add((facet, account))
-
-    def _forget_oldest(self, facet: int, members: dict[str, Member]) -> None:
-        """Make room: drop the quarter that was silent longest, ties by account."""
-        oldest = sorted(members, key=lambda account: (members[account].last, account))
-        for account in oldest[: MAX_MEMBERS // 4]:
-            del members[account]
-            self._dirty_members.add((facet, account))
-        self._owners[facet] = {member.owner for member in members.values()}
-
-    def _close_hour(self, state: FacetState, hour: int) -> None:
-        if state.suspect and len(state.hours) > 1:
-            state.drift = pivot_model(state.hours)
-        state.hours.append((hour, {}))
-        del state.hours[:-REMEMBERED_HOURS]
-
-    def _is_suspect(self, facet: int, state: FacetState) -> bool:
-        owners = len(self._owners[facet])
-        if state.kind >= _TEMPLATES:
-            return owners >= MIN_INFRASTRUCTURE_OWNERS and (
-                state.degree <= MAX_LINK_DEGREE
+    def _make_room(self, crowded: npt.NDArray[np.int64]) -> None:
+        """Keep three quarters of a crowd: those seen last, ties by account."""
+        gone = []
+        for facet in crowded.tolist():
+            wanted = np.zeros(len(self.facets), bool)
+            wanted[facet] = True
+            places = self.members.of_facets(wanted)
+            last = self.members.rows["last"][places].tolist()
+            oldest = sorted(
+                zip(last, self.members.texts(places), places.tolist(), strict=True)
             )
-        share = distinct_share(state.fillings.samples, state.fillings.ones())
-        return owners >= MIN_TEMPLATE_OWNERS and share >= MIN_DISTINCT_FILLINGS
+            room = len(oldest) - MAX_MEMBERS + MAX_MEMBERS // 4
+            gone += [place for _, _, place in oldest[:room]]
+        self._forget_members(np.array(gone, np.int64))
 
-    def _link(self, minute: int, facet: int, account: str) -> LinkRow:
-        state = self.facets[facet]
-        member = self.members[facet][account]
-        share = distinct_share(state.fillings.samples, state.fillings.ones())
-        return LinkRow(
-            minute=minute,
-            facet=facet,
-            account=account,
-            kind=state.kind,
-            name=state.name,
-            degree=max(state.degree, len(self.members[facet])),
-            exchanges=state.exchanges,
-            samples=state.fillings.samples,
-            distinct=round(share, 6),
-            pivot=state.drift,
-            families=self._families(state),
-            **msgspec.structs.asdict(member),
-        )
-
-    @staticmethod
-    def _families(state: FacetState) -> list[str]:
-        """Name the families that most uses of a facet belong to."""
-        most = state.exchanges / 2
-        return sorted(name for name, count in state.families.items() if count > most)
+    def _forget_members(
+        self,
+        places: npt.NDArray[np.int64],
+        spare: npt.NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Forget members, and count those that are left; ``spare`` need no count."""
+        facets = self.facets
+        fewer = np.zeros(len(facets), bool)
+        fewer[self.members.rows["facet"][places]] = True
+        self.members.forget(places, facets.rows["hash"])
+        if spare is not None:
+            fewer &= ~spare
+        left = self.members.rows[self.members.of_facets(fewer)]
+        facets.recount(np.flatnonzero(fewer), left["facet"], left["owner"])
 
     def dirty_rows(self) -> list[Row]:
         """Give changed facets and memberships, then the marker."""
@@ -199,18 +144,16 @@ class FacetsStage(MinuteStage[LinkRow]):
         if state == self._flushed:
             return []
         self._flushed = state
-        encode = msgspec.msgpack.encode
+        hashes = self.facets.rows["hash"]
         rows = [
-            Row(_FACET + facet.to_bytes(8, "little"), encode(self.facets[facet]))
-            for facet in sorted(self._dirty_facets)
+            Row(_MEMBER + facet.to_bytes(_HASH_BYTES, "little") + account.encode(), row)
+            for facet, account, row in self.members.take_dirty(hashes)
         ]
-        for facet, account in sorted(self._dirty_members):
-            member = self.members[facet].get(account)
-            key = _MEMBER + facet.to_bytes(8, "little") + account.encode()
-            rows.append(Row(key, None if member is None else encode(member)))
-        self._dirty_facets.clear()
-        self._dirty_members.clear()
-        rows.append(Row(MARKER, encode(state)))
+        rows += [
+            Row(_FACET + facet.to_bytes(_HASH_BYTES, "little"), packed)
+            for facet, packed in self.facets.take_dirty()
+        ]
+        rows.append(Row(MARKER, msgspec.msgpack.encode(state)))
         return rows
 
     def restore(self, rows: Iterable[Row]) -> None:
@@ -223,73 +166,45 @@ class FacetsStage(MinuteStage[LinkRow]):
             self._flushed = state
 
     def _set(self, rows: list[Row]) -> None:
-        decode = msgspec.msgpack.decode
+        facets: list[tuple[int, bytes | None]] = []
         for key, value in rows:
-            facet = int.from_bytes(key[1:9], "little")
-            if key[:1] == _FACET and value is not None:
-                self.facets[facet] = decode(value, type=FacetState)
+            facet = int.from_bytes(key[1 : 1 + _HASH_BYTES], "little")
+            if key[:1] == _FACET:
+                facets.append((facet, value))
             elif key[:1] == _MEMBER:
-                members = self.members.setdefault(facet, {})
-                members.pop(key[9:].decode(), None)
+                member = facet, key[1 + _HASH_BYTES :].decode()
+                self._restored_members.pop(member, None)
                 if value is not None:
-                    members[key[9:].decode()] = decode(value, type=Member)
+                    self._restored_members[member] = value
+        self.facets.restore(facets)
 
     def restored(self) -> None:
-        """Drop rows behind the last marker, and count the owners anew."""
+        """Drop rows behind the last marker, and set the members.
+
+        A compacted log may tell of a member before its facet, so they wait until here.
+        """
         self._restoring.drop()
-        for facet, members in self.members.items():
-            self._owners[facet] = {member.owner for member in members.values()}
-
-
-def _rows(payload: bytes) -> list[tuple[Any, ...]]:
-    """Turn columns into sortable rows; a sum row has an empty account."""
-    columns = unpack_columns(payload)
-    try:
-        return [*_member_rows(columns), *_sum_rows(columns)]
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise UndecodableRecord(
-            "the payload does not hold the columns of facet sums: was the record "
-            "written by another version of distillwatch?"
-        ) from error
-
-
-def _member_rows(columns: Columns) -> Iterator[tuple[Any, ...]]:
-    if "minute" in columns:
-        text = {
-            name: [columns[name][n] for n in columns[f"{name}_number"].tolist()]
-            for name in ("account", "name", "model")
-        }
-        number = {
-            name: columns[name].tolist()
-            for name in ("minute", "facet", "kind", "count", "fillings", "exact")
-        }
-        lists = (columns[name].tolist() for name in INFRASTRUCTURE_KINDS)
-        infrastructure = zip(*lists, strict=True)
-        own = zip(
-            *(columns[name].tolist() for name in _OWN),
-            infrastructure,
-            strict=True,
+        held, self._restored_members = self._restored_members, {}
+        hashes = np.array([facet for facet, _ in held], np.uint64)
+        numbers = self.facets.find(hashes).tolist()
+        self.members.restore(
+            (number, account, row)
+            for number, ((_, account), row) in zip(numbers, held.items(), strict=True)
+            if number >= 0
         )
-        end = 0
-        for row, use in enumerate(own):
-            start, end = end, end + number["fillings"][row]
-            yield (
-                number["minute"][row],
-                number["facet"][row],
-                text["account"][row],
-                number["kind"][row],
-                text["name"][row],
-                text["model"][row],
-                number["count"][row],
-                use,
-                tuple(number["exact"][start:end]),
-            )
 
 
-def _sum_rows(columns: Columns) -> Iterator[tuple[Any, ...]]:
-    if "sum_minute" in columns:
-        names = ("sum_minute", "sum_facet", "sum_kind", "sum_events", "sum_accounts")
-        for minute, facet, kind, events, accounts in zip(
-            *(columns[name].tolist() for name in names), strict=True
-        ):
-            yield minute, facet, "", kind, events, accounts
+def _take_traffic(news: FacetNews) -> tuple[list[LinkTuple], FacetNews]:
+    """Add up the traffic of each minute, and take it out of the sums."""
+    traffic = news.sums["sum_kind"] == TRAFFIC
+    if not traffic.any():
+        return [], news
+    minutes, which = np.unique(news.sums["sum_minute"][traffic], return_inverse=True)
+    events = np.bincount(which, news.sums["sum_events"][traffic])
+    rows = [
+        traffic_row(minute, int(count))
+        for minute, count in zip(minutes.tolist(), events.tolist(), strict=True)
+    ]
+    return rows, news._replace(
+        sums={name: column[~traffic] for name, column in news.sums.items()}
+    )

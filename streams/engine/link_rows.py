@@ -6,8 +6,8 @@ change to it: taking a row twice, or only the newest of many, gives the same res
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 import msgspec
 
@@ -16,20 +16,20 @@ from streams.engine.stage import Output
 from streams.errors import UndecodableRecord
 from streams.features.account_row import TRAFFIC
 
-__all__ = ["LinkRow", "decode_links", "member_links", "traffic_row"]
+__all__ = ["LinkRow", "LinkTuple", "decode_links", "member_links", "traffic_row"]
 
 _PART_BYTES: Final = 900_000
 """Bytes of rows in a part; Kafka takes records of 1 MB by default. Rows are counted by
 their bytes, as ids may be ten characters long or five hundred."""
 
 
-class LinkRow(msgspec.Struct, frozen=True, array_like=True, order=True):
+class LinkRow(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
     """Membership of an account in a suspect facet at the end of ``minute``.
 
     ``degree`` counts the accounts that use the facet at all; ``distinct`` is the share
-    of distinct fillings among ``samples``. See `streams.features.facet_state.Member`
-    for the account's fields. A row of kind `TRAFFIC` is about nobody: its ``count`` is
-    the number of all events of the minute.
+    of distinct fillings among ``samples``. The account's fields are those of
+    `streams.features.member_table.MEMBER_ROW`. A row of kind `TRAFFIC` is about nobody:
+    its ``count`` is the number of all events of the minute.
     """
 
     minute: int
@@ -55,9 +55,13 @@ class LinkRow(msgspec.Struct, frozen=True, array_like=True, order=True):
     infrastructure: tuple[int, int, int, int] = (0, 0, 0, 0)
 
 
-def traffic_row(minute: int, events: int) -> LinkRow:
+LinkTuple = tuple[Any, ...]
+"""The fields of a `LinkRow` in order, as they travel."""
+
+
+def traffic_row(minute: int, events: int) -> LinkTuple:
     """Make the row that tells the events of a minute over all partitions."""
-    return LinkRow(
+    row = LinkRow(
         minute=minute,
         facet=0,
         account="",
@@ -79,6 +83,7 @@ def traffic_row(minute: int, events: int) -> LinkRow:
         likeness=0,
         slots=0,
     )
+    return msgspec.structs.astuple(row)
 
 
 _decoder = msgspec.msgpack.Decoder(list[LinkRow])
@@ -96,7 +101,7 @@ def decode_links(payload: bytes) -> list[LinkRow]:
 
 
 def member_links(
-    rows: list[LinkRow], *, source_partition: int, closed_minute: int
+    rows: Iterable[LinkTuple], *, source_partition: int, closed_minute: int
 ) -> list[Output]:
     """Make the MemberLinks records; without rows one still closes the minutes."""
     outputs = []
@@ -123,7 +128,7 @@ def member_links(
     return outputs
 
 
-def _payloads(rows: list[LinkRow]) -> Iterator[bytes]:
+def _payloads(rows: Iterable[LinkTuple]) -> Iterator[bytes]:
     part: list[msgspec.Raw] = []
     size = 0
     for row in rows:

@@ -81,13 +81,13 @@ class MinuteInbox:
                 f"added without a new app_id"
             )
         taken = max(self._closed[source], self._applied_minute)
-        fresh = [row for row in rows if row[0] > taken]
+        _, fresh = self._part(rows, taken)
         if batch.part == 0:
             self._unfinished[source] = []
         parts = self._unfinished.setdefault(source, [])
         parts.extend(fresh)
         self._next_offset = offset + 1
-        latest = max((row[0] for row in parts), default=-1)
+        latest = self._latest(parts)
         if batch.last:
             self._rows.extend(parts)
             del self._unfinished[source]
@@ -121,13 +121,12 @@ class MinuteInbox:
         self._barriers = [one for one in self._barriers if one.minute > closed]
         return sorted(due, key=lambda one: (one.minute, one.offset))
 
-    def release(self) -> tuple[int, list[Row]]:
+    def release(self) -> tuple[int, list[Any]]:
         """Give the newly closed minute and the sorted rows up to it, inclusive."""
         minute = max(min(self._closed), self._applied_minute)
-        rows: list[Row] = []
+        rows: list[Any] = []
         if minute > self._applied_minute:
-            rows = sorted(row for row in self._rows if row[0] <= minute)
-            self._rows = [row for row in self._rows if row[0] > minute]
+            rows, self._rows = self._part(self._rows, minute)
             self._applied_minute = minute
         done = 0
         for offset, latest, source, closed in self._messages:
@@ -139,6 +138,15 @@ class MinuteInbox:
                 self._prefix_closed[source] = closed
         del self._messages[:done]
         return minute, rows
+
+    def _part(self, rows: list[Any], minute: int) -> tuple[list[Any], list[Any]]:
+        """Part the rows up to ``minute``, sorted, from the later ones."""
+        done = sorted(row for row in rows if row[0] <= minute)
+        return done, [row for row in rows if row[0] > minute]
+
+    def _latest(self, rows: list[Any]) -> int:
+        """Give the latest minute of rows, -1 without any."""
+        return max((row[0] for row in rows), default=-1)
 
     def state(self) -> InboxState:
         """Give the state as of the last release."""

@@ -1,65 +1,30 @@
-"""What the later stages share: whole minutes in, outputs of each minute out."""
+"""A later stage that applies its rows one minute at a time, in order."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from streams.contracts.stage_batch import StageBatch, decode_batch
+from streams.engine.batch_stage import BatchStage
 from streams.engine.minute_inbox import Barrier, MinuteInbox
-from streams.engine.minute_inbox import Row as InboxRow
-from streams.engine.stage import Chunk, Output, Rejected
-from streams.errors import ContractError, UndecodableRecord
+from streams.engine.stage import Output
 
 __all__ = ["MinuteStage"]
 
 NewsT = TypeVar("NewsT")
 
 
-class MinuteStage(ABC, Generic[NewsT]):
-    """A stage whose records are batches of closed minutes from several sources.
+class MinuteStage(BatchStage, Generic[NewsT]):
+    """A stage of rows that begin with their minute.
 
-    A subclass names its ``record``, decodes payloads to rows that begin with their
-    minute, applies one minute at a time, and turns what that gave into outputs.
+    A subclass applies one minute at a time, and turns what that gave into outputs.
     """
 
-    record: ClassVar[str]
-
     def __init__(self, partition: int, *, sources: int) -> None:
-        self.partition = partition
-        self._inbox = MinuteInbox(sources)
-        self._sent_minute = -1
-
-    @property
-    def applied_offset(self) -> int:
-        """Offset of the first record that is not yet wholly in the state."""
-        return self._inbox.applied_offset
-
-    @property
-    def open_minute(self) -> int | None:
-        """One past the latest minute that any source has closed."""
-        return self._inbox.open_minute
-
-    def close_idle(self, minute: int) -> None:
-        """Do nothing: minutes close by what the stage before says."""
-
-    def take(self, chunk: Chunk) -> list[Rejected]:
-        """Decode a chunk of batches and buffer its rows."""
-        rejected = []
-        for offset, value in zip(chunk.offsets, chunk.values, strict=True):
-            if offset < self._inbox.next_offset:
-                continue
-            try:
-                if value is None:
-                    raise UndecodableRecord(f"there are no tombstones of {self.record}")
-                self._receive(offset, decode_batch(self.record, value))
-            except ContractError as error:
-                self._inbox.skip(offset)
-                rejected.append(Rejected(offset, error))
-        return rejected
+        super().__init__(partition, MinuteInbox(sources))
 
     def advance(self) -> list[Output]:
         """Apply the minutes that all sources have closed; return what they give."""
@@ -82,10 +47,6 @@ class MinuteStage(ABC, Generic[NewsT]):
         news.extend(self._end_minutes(closed))
         return self._outputs(news, closed)
 
-    def _receive(self, offset: int, batch: StageBatch) -> None:
-        """Buffer a batch."""
-        self._inbox.add(offset, batch, self._decode(batch.payload))
-
     def _apply_barrier(self, barrier: Barrier) -> Iterable[NewsT]:
         """Apply what came between two minutes; only a stage that adds any has any."""
         raise NotImplementedError(barrier)
@@ -94,10 +55,6 @@ class MinuteStage(ABC, Generic[NewsT]):
         """Do what the minutes up to ``closed`` bring without any row; nothing here."""
         del closed
         return ()
-
-    @abstractmethod
-    def _decode(self, payload: bytes) -> list[InboxRow]:
-        """Decode the payload of a batch; raise a `ContractError` on anything else."""
 
     @abstractmethod
     def _apply_minute(

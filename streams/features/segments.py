@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["run_starts", "segment_rank"]
+__all__ = ["run_starts", "running", "segment_rank"]
 
 
 def run_starts(*sorted_columns: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
@@ -38,3 +38,20 @@ def segment_rank(
     before = running[starts] - counted[starts]
     lengths = np.diff(np.append(starts, len(counted)))
     return running - np.repeat(before, lengths)
+
+
+def running(
+    values: npt.NDArray[Any], begin: npt.NDArray[np.int64], base: npt.NDArray[Any]
+) -> npt.NDArray[np.int64]:
+    """Add up within runs that begin at ``begin``, each from its own ``base``.
+
+    Values may have a second axis; then ``base`` has it too.
+
+    >>> running(np.array([1, 2, 3]), np.array([0, 2]), np.array([10, 20])).tolist()
+    [11, 13, 23]
+    """
+    total = np.cumsum(values, axis=0, dtype=np.int64)
+    lengths = np.diff(np.append(begin, len(values)))
+    before = base.astype(np.int64) - (total[begin] - values[begin])
+    up: npt.NDArray[np.int64] = total + np.repeat(before, lengths, axis=0)
+    return up

@@ -70,9 +70,12 @@ def pivot_model(hours: Hours) -> str:
     of a model that was rare before and now has a fifth of the uses.
     """
     recent = _mix(hours[-_RECENT_HOURS:])
+    total = sum(recent.values())
+    if total < _MINIMUM_USES:
+        return ""
     older = _mix(hours[:-_RECENT_HOURS])
-    total, older_total = sum(recent.values()), sum(older.values())
-    if min(total, older_total) < _MINIMUM_USES:
+    older_total = sum(older.values())
+    if older_total < _MINIMUM_USES:
         return ""
     for model in sorted(recent):
         is_new = older.get(model, 0) / older_total < _RARE_SHARE

@@ -9,13 +9,16 @@ from event_streams import Record, chunk, lists_of
 from hypothesis import strategies as st
 
 from streams.contracts.stage_batch import decode_batch
-from streams.engine.facets_stage import _rows
+from streams.engine.facet_uses import SUM_COLUMNS, FacetNews
 from streams.engine.link_rows import decode_links
 from streams.engine.stage import Output, Row, Stage
+from streams.features.account_row import INFRASTRUCTURE_KINDS
 
 __all__ = ["Minutes", "Run", "Step", "as_log", "interleave", "minutes", "run", "steps"]
 
 _CRASH_KINDS = 3
+_ABOUT = ("minute", "facet", "account", "kind", "name", "model", "count")
+_OWN = ("owner", "created", "events", "templated", "likeness", "markers")
 
 
 class Step(NamedTuple):
@@ -143,7 +146,7 @@ def minutes(outputs: Iterable[Output]) -> dict[int, Minutes]:
         if batch.part == 0:
             unfinished[at] = []
         if output.topic == "llm.facets":
-            unfinished[at] += _rows(batch.payload)
+            unfinished[at] += facet_rows(batch.payload)
         else:
             unfinished[at] += [(r.minute, r) for r in decode_links(batch.payload)]
         if batch.last:
@@ -153,6 +156,25 @@ def minutes(outputs: Iterable[Output]) -> dict[int, Minutes]:
             rows.setdefault(at, []).extend(fresh)
             closed[at] = max(known, batch.closed_minute)
     return {at: Minutes(sorted(rows[at]), closed[at]) for at in rows}
+
+
+def facet_rows(payload: bytes) -> list[tuple[Any, ...]]:
+    """Read uses and sums as sortable tuples; a sum has an empty account."""
+    news = FacetNews.read(payload)
+    uses = {name: column.tolist() for name, column in news.uses.items()}
+    for name, texts in news.texts.items():
+        uses[name] = [texts[number] for number in uses[name]]
+    exact, rows = news.exact.tolist(), list[tuple[Any, ...]]()
+    own = zip(*(uses[name] for name in _OWN), strict=True)
+    used = zip(*(uses[name] for name in INFRASTRUCTURE_KINDS), strict=True)
+    about = zip(*(uses[name] for name in _ABOUT), strict=True)
+    for of, mine, kinds, count in zip(about, own, used, uses["fillings"], strict=True):
+        rows.append((*of, (*mine, kinds), tuple(exact[:count])))
+        del exact[:count]
+    sums = (news.sums[name].tolist() for name in SUM_COLUMNS)
+    for minute, kind, facet, events, accounts in zip(*sums, strict=True):
+        rows.append((minute, facet, "", kind, events, accounts))
+    return rows
 
 
 def interleave(

@@ -53,11 +53,11 @@ def links(ended: Run) -> tuple[list[LinkRow], int]:
 
 
 def snapshot(stage: FacetsStage) -> tuple[object, ...]:
-    return (
-        stage.facets,
-        {facet: members for facet, members in stage.members.items() if members},
-        {facet: owners for facet, owners in stage._owners.items() if owners},
-    )
+    """All that must be the same: the rows of all facets and members, to the bit."""
+    facets, members = stage.facets, stage.members
+    facets.touch(np.arange(len(facets)))
+    members.touch(np.arange(len(members)))
+    return dict(facets.take_dirty()), list(members.take_dirty(facets.rows["hash"]))
 
 
 def check_same(one: Run, other: Run) -> None:
@@ -119,10 +119,11 @@ def test_degree_is_the_true_number_of_accounts(
     ]
     log = as_log(interleave([sums(s, streams[s], plan) for s in range(_SOURCES)], ()))
     stage = run(make, [*log, *_closing(len(log))]).stage
+    rows = stage.facets.rows[: len(stage.facets)]
     degrees = {
-        (state.kind - len(TEMPLATE_KINDS)): state.degree
-        for state in stage.facets.values()
-        if state.kind == len(TEMPLATE_KINDS) + 1
+        kind - len(TEMPLATE_KINDS): degree
+        for kind, degree in zip(rows["kind"].tolist(), rows["degree"], strict=True)
+        if kind == len(TEMPLATE_KINDS) + 1
     }
     # Everybody has the one TLS fingerprint; a partition with one account says nothing.
     assert degrees == {1: accounts + (alone if alone > 1 else 0)}
@@ -153,7 +154,8 @@ def test_accounts_of_one_organization_are_one_owner() -> None:
     stream = [burst._replace(flavour="alone") for burst in campaign(9, 6)]
     log = as_log(sums(0, stream, ()))
     stage = run(make, [*log, *_closing(len(log))]).stage
-    assert max(len(owners) for owners in stage._owners.values()) == 5
+    assert stage.facets.rows["owners"].max() == 5
+    assert stage.facets.rows["members"].max() == 9
 
 
 def test_the_same_prompt_again_and_again_is_no_template() -> None:
@@ -216,7 +218,40 @@ def test_members_forgotten_stay_forgotten_after_a_restart(
         other = run(make, log, plan)
         assert any(row.value is None for row in other.rows)
         check_same(one, other)
-    assert max(map(len, one.stage.members.values())) <= 8
+    assert one.stage.facets.rows["members"].max() <= 8
+
+
+_MONTH = 31 * 1440
+_RETURN = [
+    *campaign(6, 9),
+    *(burst._replace(jump=_MONTH * (n == 0)) for n, burst in enumerate(_LONG[:6])),
+    *campaign(4, 3),
+]
+
+
+def test_what_is_silent_for_a_month_is_forgotten_and_starts_afresh() -> None:
+    sources = [sums(source, _RETURN, ()) for source in range(_SOURCES)]
+    log = as_log(interleave(sources, ()))
+    ended = run(make, [*log, *_closing(len(log))])
+    fresh = [sums(source, _RETURN[54:], ()) for source in range(_SOURCES)]
+    only_new = run(make, as_log(interleave(fresh, ())))
+    old, new = ended.stage, only_new.stage
+    assert set(old.members.accounts) == set(new.members.accounts)
+    hashes = old.facets.rows["hash"][: len(old.facets)]
+    assert set(hashes) == set(new.facets.rows["hash"][: len(new.facets)])
+    assert old.facets.rows["first"][: len(old.facets)].min() >= EPOCH + _MONTH
+    assert {row.key for row in ended.rows if row.value is None}
+
+
+@given(steps(crashes=True), _CHOICES, steps(crashes=True))
+@example(_FLUSHES, [0, 1] * 8, _CRASHES * 3)
+@settings(max_examples=25)
+def test_forgetting_does_not_depend_on_cuts_and_restarts(
+    cut: list[Step], choices: list[int], plan: list[Step]
+) -> None:
+    sources = [sums(source, _RETURN, cut) for source in range(_SOURCES)]
+    log = as_log(interleave(sources, choices))
+    check_same(run(make, log, plan), run(make, log))
 
 
 def test_records_of_others_are_refused_one_by_one() -> None:

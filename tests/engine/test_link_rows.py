@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 
 from streams.contracts.stage_batch import decode_batch
 from streams.engine.link_rows import LinkRow, decode_links, member_links
@@ -40,7 +41,8 @@ _RECORD_LIMIT = 1_000_000
 @given(_ROWS)
 @settings(max_examples=30)
 def test_rows_come_back(rows: list[LinkRow]) -> None:
-    [output] = member_links(rows, source_partition=3, closed_minute=9)
+    tuples = map(astuple, rows)
+    [output] = member_links(tuples, source_partition=3, closed_minute=9)
     assert output.value is not None
     batch = decode_batch("MemberLinks", output.value)
     assert (batch.source_partition, batch.closed_minute, batch.last) == (3, 9, True)
@@ -51,7 +53,7 @@ def test_rows_come_back(rows: list[LinkRow]) -> None:
 def test_a_large_batch_goes_in_parts_that_fit(length: int) -> None:
     row = LinkRow(**_fields(_LARGEST | {"str": "f" * length}))
     rows = [row] * 5000
-    outputs = member_links(rows, source_partition=0, closed_minute=9)
+    outputs = member_links(map(astuple, rows), source_partition=0, closed_minute=9)
     batches = [decode_batch("MemberLinks", o.value) for o in outputs if o.value]
     assert [batch.part for batch in batches] == list(range(len(batches)))
     assert [batch.last for batch in batches] == [*[False] * (len(batches) - 1), True]
