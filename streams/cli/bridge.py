@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 _LISTEN = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([^:\s]+)):(\d{1,5})")
+_UNFELT = ("observe", "label")
 _GRACE = 5  # s that pulls under way have to end
 
 app = App(name="bridge", help="Hand actions to enforcers of other makers.")
@@ -30,7 +31,7 @@ def crowdsec(
     listen: str = "127.0.0.1:8080",
     bootstrap: str | None = None,
     type: tuple[str, ...] = (),  # noqa: A002  the option is named --type
-    omit: tuple[str, ...] = (),
+    omit: tuple[str, ...] = _UNFELT,
     snapshot: Path | None = None,
 ) -> None:
     """Serve llm.actions as decisions to CrowdSec's bouncers, until told to stop.
@@ -52,7 +53,9 @@ def crowdsec(
         RUNG=TYPE, the type that decisions on a rung have; can be repeated. By default
         challenge is captcha, suspend is ban, others have their own name.
     omit
-        A rung whose actions bouncers do not see; can be repeated.
+        A rung whose actions bouncers do not see; can be repeated. By default observe
+        and label, which no customer is to feel: bouncers may take a type that they do
+        not know for a ban. A rung with a --type is never left out.
     snapshot
         File that keeps the state, for a start while Kafka is away, and so that a
         restart knows what was lifted meanwhile.
@@ -71,7 +74,9 @@ def crowdsec(
 
     address = _address(listen)
     keys = ApiKeys.from_file(api_key_file)
-    log = DecisionLog(DecisionMaker(_types(type), omit=omit))
+    types = _types(type)
+    unseen = [rung for rung in omit if rung not in types]
+    log = DecisionLog(DecisionMaker(types, omit=unseen))
     servers = bootstrap or Config.from_mapping(os.environ).bootstrap
 
     def take(action: Action, in_force: bool) -> None:
