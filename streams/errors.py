@@ -19,6 +19,7 @@
     │   ├── RegistryUnavailable  the schema registry gives no answer  [retriable]
     │   └── SchemaMismatch     a registry's subject differs from the shipped schema
     ├── StateError             a state row cannot be read or restored
+    ├── NotReproducible        what a decision was computed from is gone
     ├── ScenarioError          a scenario file is wrong, or names what is not there
     │   ├── ScenarioNotFound   neither a shipped name nor a file
     │   └── CorpusNotFound     no prompts where --corpus points
@@ -43,6 +44,7 @@ __all__ = [
     "DistillwatchError",
     "InvalidRecord",
     "MissingTool",
+    "NotReproducible",
     "PolicyError",
     "RegistryUnavailable",
     "ReporterClosed",
@@ -140,6 +142,10 @@ class SchemaMismatch(BusError):
 
 class StateError(DistillwatchError):
     """A state row cannot be read or restored."""
+
+
+class NotReproducible(DistillwatchError):
+    """What a decision was computed from is not there any more."""
 
 
 class ScenarioError(DistillwatchError):

@@ -39,7 +39,8 @@ class RequestHistory:
     whose events are not of today, is read as well. Kafka finds records by the time of
     sending, from which an event may be ``max_future`` hours ahead: so `records` begins
     earlier, and who wants no older events leaves out those before ``since`` (ms since
-    the epoch). ``total`` is the number of records. Raises `BrokerUnavailable` when
+    the epoch). ``total`` is the number of records, ``removed`` those that retention has
+    taken away from the beginning of llm.requests by now. Raises `BrokerUnavailable` when
     nobody answers, `TopicMismatch` when there is no llm.requests.
     """
 
@@ -64,6 +65,7 @@ class RequestHistory:
         try:
             partitions = _partitions(consumer)
             marks = {each.partition: _marks(consumer, each) for each in partitions}
+            self.removed = sum(start for start, _ in marks.values())
             newest = _newest(consumer, marks, writers)
             self.since = max(newest - minutes * _MS_PER_MINUTE, 0)
             sent = max(self.since - round(max_future * _MS_PER_HOUR), 0)

@@ -12,12 +12,12 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["DAILY_BUDGET", "Budget"]
+__all__ = ["DAILY_BUDGET", "HORIZON", "Budget"]
 
 DAILY_BUDGET: Final = 0.2
 """Expected benign groups rejected per day of event time, all detectors together."""
 
-_HORIZON: Final = 50
+HORIZON: Final = 50
 """Tests over which the level halves twice: the series B h / ((k + h - 1)(k + h))
 telescopes to B, never ends, and gives early tests about B/h each, so that opening
 groups of accounts can thin the budget out but never exhaust it."""
@@ -41,7 +41,7 @@ class Budget(msgspec.Struct, array_like=True):
     def level(self, minute: int, daily: float = DAILY_BUDGET) -> float:
         """Tell the level of the next test taken in ``minute``, without spending it."""
         k = 1 + self._taken(minute)
-        return daily * _HORIZON / ((k + _HORIZON - 1) * (k + _HORIZON))
+        return daily * HORIZON / ((k + HORIZON - 1) * (k + HORIZON))
 
     def left(self, minute: int, daily: float = DAILY_BUDGET) -> float:
         """Tell what is left of the day's budget in ``minute``.
@@ -49,7 +49,7 @@ class Budget(msgspec.Struct, array_like=True):
         >>> round(Budget().left(0), 3)
         0.2
         """
-        return daily * _HORIZON / (self._taken(minute) + _HORIZON)
+        return daily * HORIZON / (self._taken(minute) + HORIZON)
 
     def _taken(self, minute: int) -> int:
         return self.tests if minute // _MINUTES_PER_DAY <= self.day else 0

@@ -1,0 +1,184 @@
+"""What would have cleared a subject: computed from the ladder and the reference.
+
+One thing is changed at a time, and the nearest value is told at which the rung, or the
+rejection of the group, would not have come about. Features lie on a grid of six
+decimals (`group_features`, `GroupProfile.member`), so the nearest value is exact.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Final, Literal
+
+import msgspec
+
+from streams.campaigns.group_features import FEATURES
+from streams.campaigns.member_features import MEMBER_FEATURES
+from streams.models.contributions import contributions
+from streams.models.evidence import calibrate, conformal_p
+from streams.models.reference import Reference
+from streams.policy.ladder import Evidence, Step
+
+__all__ = ["Change", "Counterfactual", "clear_account", "clear_group"]
+
+_GRID: Final = 1_000_000
+"""Steps of a feature between 0 and 1."""
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One thing by itself: the value seen, and the nearest one that would have cleared.
+
+    ``clears_at`` is None when no value of it would have.
+    """
+
+    name: str
+    seen: float
+    clears_at: float | None
+
+
+class Counterfactual(msgspec.Struct, frozen=True, kw_only=True):
+    """What would have cleared an account, or its group.
+
+    ``needed`` is the e-value below which it would have been cleared. ``evidence`` holds
+    the counts and the e-value themselves, ``features`` each feature by itself.
+    ``together``: the fewest features, by what they add, that clear when all are 0;
+    empty when a single change does, or when not even all of them would.
+    """
+
+    about: Literal["account", "campaign"]
+    needed: float
+    evidence: tuple[Change, ...] = ()
+    features: tuple[Change, ...] = ()
+    together: tuple[str, ...] = ()
+
+    @property
+    def by_one_feature(self) -> bool:
+        """Whether a single feature could have cleared it."""
+        return any(change.clears_at is not None for change in self.features)
+
+
+def clear_account(
+    step: Step,
+    seen: Evidence,
+    member: Mapping[str, float] | None,
+    reference: Reference | None,
+) -> Counterfactual:
+    """Tell what would have kept an account off a rung.
+
+    ``member`` are its features as `GroupProfile.member` names them, None when the log
+    does not tell them; ``reference`` is None when it is not the one that decided.
+
+    >>> step = Step("throttle", uses=3, e_value=100, confirmations=1, minutes=60)
+    >>> seen = Evidence(minute=0, uses=7, e_value=5461.0, confirmations=2)
+    >>> [(c.name, c.clears_at) for c in clear_account(step, seen, None, None).evidence]
+    [('exchanges', 2.0), ('confirmations', 0.0), ('e_value', None)]
+    """
+    largest = None if reference is None else _e_value_below(reference, step.e_value)
+    evidence = (
+        Change("exchanges", seen.uses, _below(step.uses)),
+        Change("confirmations", seen.confirmations, _below(step.confirmations)),
+        Change("e_value", seen.e_value, largest),
+    )
+    if member is None or reference is None:
+        return Counterfactual(about="account", needed=step.e_value, evidence=evidence)
+    features = {name: member.get(name, 0.0) for name in MEMBER_FEATURES}
+    changes, together = _clear(
+        features,
+        lambda changed: reference.assess_member(changed) < step.e_value,
+        reference.member.weights,
+        contributions(reference.member, features),
+    )
+    return Counterfactual(
+        about="account",
+        needed=step.e_value,
+        evidence=evidence,
+        features=changes,
+        together=together,
+    )
+
+
+def clear_group(
+    features: Mapping[str, float], look: int, level: float, reference: Reference
+) -> Counterfactual:
+    """Tell what would have kept a group from being called a campaign.
+
+    ``features`` are those of a test, as `group_features` names them; what is not there
+    is 0. ``level`` is the error level that the test was given.
+    """
+    whole = {name: features.get(name, 0.0) for name in FEATURES}
+    changes, together = _clear(
+        whole,
+        lambda changed: reference.assess_group(changed, look).e_value * level < 1,
+        reference.group.weights,
+        contributions(reference.group, whole),
+    )
+    return Counterfactual(
+        about="campaign", needed=1 / level, features=changes, together=together
+    )
+
+
+def _clear(
+    features: Mapping[str, float],
+    clears: Callable[[Mapping[str, float]], bool],
+    weights: Mapping[str, float],
+    shares: Mapping[str, float],
+) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+    """Change features one by one, and, if that does not clear, more and more of them.
+
+    Those that the model knows or that are not 0 count, by what they add.
+    """
+    order = sorted(features, key=lambda name: (-shares[name], name))
+    changes = []
+    for name in order:
+        if not features[name] and weights.get(name, 0.0) >= 0:
+            continue  # it speaks for the subject already
+        found = _nearest(features, name, clears)
+        changes.append(Change(name, features[name], found))
+    if any(change.clears_at is not None for change in changes):
+        return tuple(changes), ()
+    changed, together = dict(features), []
+    for name in order:
+        if not changed[name]:
+            continue
+        changed[name] = 0.0
+        together.append(name)
+        if clears(changed):
+            return tuple(changes), tuple(together)
+    return tuple(changes), ()
+
+
+def _nearest(
+    features: Mapping[str, float],
+    name: str,
+    clears: Callable[[Mapping[str, float]], bool],
+) -> float | None:
+    """Find the nearest value of one feature that clears, towards 0, else towards 1."""
+    seen = round(features[name] * _GRID)
+
+    def holds(at: int) -> bool:
+        return clears({**features, name: at / _GRID})
+
+    for end in (0, _GRID):
+        if end == seen or not holds(end):
+            continue
+        bad, good = seen, end
+        while abs(good - bad) > 1:
+            middle = (bad + good) // 2
+            bad, good = (bad, middle) if holds(middle) else (middle, good)
+        return good / _GRID
+    return None
+
+
+def _below(count: int) -> float | None:
+    return float(count - 1) if count > 0 else None
+
+
+def _e_value_below(reference: Reference, needed: float) -> float | None:
+    """Give the largest e-value below ``needed`` that an account can have."""
+    bystanders = reference.bystanders
+    possible = (
+        calibrate(conformal_p(score, bystanders), bystanders.size)
+        for score in (*set(bystanders.scores), math.inf)
+    )
+    return max((round(e, 6) for e in possible if e < needed), default=None)
