@@ -24,6 +24,8 @@ VERBS: dict[str, str] = {
     "score": "streams.cli.score:app",
     "produce": "streams.cli.produce:app",
     "tail": "streams.cli.tail:app",
+    "explain": "streams.cli.explain:app",
+    "budget": "streams.cli.budget:app",
     "mode": "streams.cli.mode:app",
     "allowlist": "streams.cli.allowlist:app",
     "release": "streams.cli.release:app",

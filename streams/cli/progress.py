@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from rich.console import Console
 
-__all__ = ["show_progress"]
+__all__ = ["event_bar", "show_progress"]
 
 PLAIN_INTERVAL = 5.0  # s between two lines of one step where nothing can be redrawn
 
@@ -37,3 +37,27 @@ def show_progress(
             shown_step, shown_at = step, now
 
     yield show
+
+
+@contextlib.contextmanager
+def event_bar(total: int) -> Iterator[Callable[[int], None]]:
+    """Yield a function that is told how many more of ``total`` events are done.
+
+    It draws a bar on stderr when that is a terminal, and nothing elsewhere.
+    """
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("events"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=console, transient=True, disable=not console.is_terminal,
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task("events", total=total)
+        yield lambda done: bar.advance(task, done)

@@ -34,7 +34,7 @@ FEATURE_WORDS: Final[Mapping[str, str]] = {
 
 _GROUPS: Final = "benign groups at the same look"
 _ACCOUNTS: Final = "ordinary accounts that use a template"
-_ALL: Final = 0.9999  # a share above which one says "all"
+_ALL: Final = 0.99995  # a share that two decimals of a percentage show as 100
 
 
 def feature_words(name: str) -> str:
@@ -55,9 +55,9 @@ def quantile_words(name: str, quantile: float) -> str:
     """Say how far out a value is.
 
     >>> quantile_words("timing.even", 0.976)
-    'above 97.6% of benign groups at the same look'
+    'above 97.60% of benign groups at the same look'
     >>> quantile_words("account.share", 1.0)
     'above all ordinary accounts that use a template'
     """
-    share = "all" if quantile > _ALL else f"{quantile:.1%} of"
+    share = "all" if quantile >= _ALL else f"{quantile:.2%} of"
     return f"above {share} {baseline_words(name)}"
