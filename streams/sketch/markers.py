@@ -1,20 +1,20 @@
 """Marker bits: what a prompt asks for and looks like, in 32 bits.
 
 Two sources, and no battery of regular expressions: words and phrases of
-`streams.sketch.lexicon`, found by set operations on the tokens that are cut anyway (a
-phrase is looked for only where its rarest word occurs), and plain substring checks for
-layout. Markers explain and route; they are no evidence of guilt.
+`streams.sketch.lexicon`, found by set operations on the tokens that are cut anyway and
+by `streams.sketch.phrases`, and plain substring checks for layout. Markers explain and
+route; they are no evidence of guilt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import re
 
 from streams.sketch.lexicon import FOREIGN_WORDS, LEXICON
-from streams.sketch.text import LINE_BREAK, tokenise
+from streams.sketch.phrases import Phrase
+from streams.sketch.text import tokenise
 
-__all__ = ["MARKERS", "marker_bits", "marker_names"]
+__all__ = ["MARKERS", "PHRASES", "marker_bits", "marker_names"]
 
 # Bit i is MARKERS[i]. Append only: a name keeps its bit for good.
 MARKERS: tuple[str, ...] = (
@@ -67,18 +67,25 @@ _LAYOUT: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("question", "?", ("?",)),
     ("xml_tags", "<", ("</",)),
     ("section_header", "<", ("<|",)),
-    ("section_header", "#", ("###", "\n# ", "\n## ")),
+    ("section_header", "#", ("###",)),
     ("section_header", "[", ("[inst]",)),
-    ("json_braces", '"', ('{"', '":')),
+    ("json_braces", "{", ('{"',)),
+    ("json_braces", '"', ('":',)),
     ("tool_schema", '"', ('"parameters"', '"function"', '"input_schema"')),
     ("latex", "\\", _LATEX),
     ("latex", "$", ("$$", "$.", "$,", "$ is ", "$ and ", "$ be ", "$?")),
-    ("numbered_list", "2", ("\n2.", "\n2)", "\n(2)", "\n2、")),
-    ("code_request", "(", ("def ", "\n    return ")),
+    ("code_request", "(", ("def ",)),
     ("code_request", "#", ("#include",)),
     ("multiple_choice", "(", ("(b)",)),
-    ("multiple_choice", "\n", ("\nb)", "\nb.", "\n- b\n")),
 )
+# What sets a marker at the start of a line, but for the first; one search finds all.
+_LINE_STARTS = {
+    "2.": "numbered_list", "2)": "numbered_list", "(2)": "numbered_list",
+    "2、": "numbered_list", "# ": "section_header", "## ": "section_header",
+    "b)": "multiple_choice", "b.": "multiple_choice", "- b": "multiple_choice",
+}  # fmt: skip
+_RETURN = "    return "  # asks for code where the text has a parenthesis, too
+_LINE_START = re.compile(r"\n(2[.)、]|\(2\)|##? |b[.)]|- b(?=\n)|    return )")
 # Two of one of these make a prompt few-shot: (word among the tokens, as it is set).
 _SHOTS = (
     ("q", "q:"), ("question", "question:"), ("input", "input:"), ("user", "user:"),
@@ -87,35 +94,22 @@ _SHOTS = (
 )  # fmt: skip
 
 
-def _spaced(tokens: Sequence[str]) -> str:
-    return f" {' '.join(tokens)} "
-
-
-class _Phrase(NamedTuple):
-    spaced: str
-    words: frozenset[str]
-    bit: int
-
-
-def _tables() -> tuple[dict[str, int], dict[str, tuple[_Phrase, ...]]]:
-    """Split the lexicon: bits by word, and phrases by the word that triggers them."""
+def _entries() -> tuple[dict[str, int], tuple[Phrase, ...]]:
+    """Split the lexicon: bits by word, and phrases."""
     words: dict[str, int] = {}
-    phrases: dict[str, list[_Phrase]] = {}
+    phrases: list[Phrase] = []
     for name, entries in LEXICON.items():
         for entry in entries.split("|"):
             tokens = tokenise(entry)
             if len(tokens) == 1:
                 words[tokens[0]] = words.get(tokens[0], 0) | _BIT[name]
             else:
-                # The longest token stands for the rarest.
-                phrase = _Phrase(_spaced(tokens), frozenset(tokens), _BIT[name])
-                phrases.setdefault(max(tokens, key=len), []).append(phrase)
-    return words, {word: tuple(found) for word, found in phrases.items()}
+                phrases.append(Phrase(tuple(tokens), _BIT[name]))
+    return words, tuple(phrases)
 
 
-_WORDS, _PHRASES = _tables()
-_TRIGGERS = frozenset(_PHRASES)
-_KNOWN = frozenset(_WORDS) | _TRIGGERS
+_WORDS, PHRASES = _entries()
+_KNOWN = frozenset(_WORDS)
 _GATED = tuple(
     (gate, tuple((_BIT[name], found) for name, g, found in _LAYOUT if g == gate))
     for gate in dict.fromkeys(gate for _, gate, _ in _LAYOUT)
@@ -124,24 +118,24 @@ _GATED = tuple(
 
 def marker_bits(
     folded: str,
-    tokens: Sequence[str],
     distinct: frozenset[str],
     *,
     characters: int,
     non_ascii: int,
 ) -> int:
-    """Find the marker bits of a prompt's window.
+    """Find the marker bits of a prompt's window, but for those of `PHRASES`.
 
-    ``tokens`` are those of ``folded``, ``distinct`` the set of them; ``characters`` is
-    the whole prompt's length and ``non_ascii`` how many of the window's are not ASCII.
+    ``distinct`` are the tokens of ``folded``; ``characters`` is the whole prompt's
+    length and ``non_ascii`` how many of the window's are not ASCII.
 
-    >>> text = "rate the essay from 1 to 5"
-    >>> tokens = tokenise(text)
-    >>> bits = marker_bits(text, tokens, frozenset(tokens), characters=26, non_ascii=0)
+    >>> text = "rate the essay by a rubric"
+    >>> bits = marker_bits(text, frozenset(text.split()), characters=26, non_ascii=0)
     >>> sorted(marker_names(bits))
     ['grade_or_judge', 'rubric_or_score_scale']
     """
-    bits = _lexical(tokens, distinct) | _layout(folded, distinct)
+    bits = _layout(folded, distinct)
+    for word in _KNOWN & distinct:
+        bits |= _WORDS[word]
     if characters >= _LONG_CONTEXT:
         bits |= _BIT["long_context"]
     if (
@@ -152,24 +146,8 @@ def marker_bits(
     return bits
 
 
-def _lexical(tokens: Sequence[str], distinct: frozenset[str]) -> int:
-    bits = 0
-    joined = ""
-    known = _KNOWN & distinct
-    for word in known:
-        bits |= _WORDS.get(word, 0)
-    for word in known & _TRIGGERS:
-        for spaced, words, bit in _PHRASES[word]:
-            if not bits & bit and words <= distinct:
-                if not joined:
-                    joined = _spaced(tokens).replace(f" {LINE_BREAK} ", " ")
-                if spaced in joined:
-                    bits |= bit
-    return bits
-
-
 def _layout(folded: str, distinct: frozenset[str]) -> int:
-    bits = 0
+    bits = _line_starts(folded) if "\n" in folded else 0
     for gate, checks in _GATED:
         if gate in folded:
             for bit, needles in checks:
@@ -178,6 +156,16 @@ def _layout(folded: str, distinct: frozenset[str]) -> int:
     for word, shot in _SHOTS:
         if word in distinct and folded.count(shot) > 1:
             bits |= _BIT["few_shot"]
+    return bits
+
+
+def _line_starts(folded: str) -> int:
+    bits = 0
+    for start in set(_LINE_START.findall(folded)):
+        if start != _RETURN:
+            bits |= _BIT[_LINE_STARTS[start]]
+        elif "(" in folded:
+            bits |= _BIT["code_request"]
     return bits
 
 

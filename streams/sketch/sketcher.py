@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import struct
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from streams.sketch.keyed import (
     SHINGLE_TOKENS,
@@ -23,7 +22,8 @@ from streams.sketch.layout import (
     count_level,
     share_level,
 )
-from streams.sketch.markers import marker_bits
+from streams.sketch.markers import PHRASES, marker_bits
+from streams.sketch.phrases import PhraseFinder, TokenBatch
 from streams.sketch.record import PACKING, Sketch
 from streams.sketch.text import LINE_BREAK, Window, tokenise, window
 from streams.sketch.tools import ToolDefinitions, canonical_tools
@@ -54,14 +54,15 @@ _CODE_SYMBOLS = b"[]{}()<>=_$\\/&|^~`+*#@%"
 
 
 class _Reading(NamedTuple):
-    """What the pass over one prompt found; all but the minhash."""
+    """What the pass over one prompt found; all but minhash and phrases."""
 
     markers: int
     ratios: bytes
     head: int
     tail: int
     exact: int
-    tokens: list[int]  # hashes, without line breaks
+    tokens: list[str]
+    hashes: list[int]  # of the tokens; 0 for a line break
 
 
 class Sketcher:
@@ -82,8 +83,8 @@ class Sketcher:
     """
 
     __slots__ = (
-        "_ends", "_epoch", "_exact", "_head", "_minhash", "_system", "_systems",
-        "_tail", "_tokens", "_tools",
+        "_ends", "_epoch", "_exact", "_head", "_minhash", "_phrases", "_system",
+        "_systems", "_tail", "_tokens", "_tools",
     )  # fmt: skip
 
     def __init__(self, key: bytes, key_id: str) -> None:
@@ -96,6 +97,7 @@ class Sketcher:
         self._tools = FieldHash(key, "tools")
         self._tokens = TokenHashes(key)
         self._minhash = MinHasher(key)
+        self._phrases = PhraseFinder(PHRASES, self._tokens.__getitem__)
         self._systems: dict[bytes, int] = {}
         self._ends = frozenset(map(self._tokens.__getitem__, _SENTENCE_ENDS))
 
@@ -162,7 +164,6 @@ class Sketcher:
         non_ascii = len(view.shown) - len(plain)
         markers = marker_bits(
             view.folded,
-            tokens,
             distinct,
             characters=len(prompt),
             non_ascii=non_ascii,
@@ -172,9 +173,11 @@ class Sketcher:
         hashes.reverse()
         tail = self._edge(hashes, TAIL_TOKENS, FEWEST_TAIL_TOKENS)
         hashes.reverse()
-        if LINE_BREAK in distinct:
-            hashes = [value for value in hashes if value]
-        enough = len(hashes) >= FEWEST_HEAD_TOKENS
+        # No more tokens are line breaks than characters are.
+        enough = (
+            len(hashes) - view.folded.count(LINE_BREAK) >= FEWEST_HEAD_TOKENS
+            or len(hashes) - hashes.count(0) >= FEWEST_HEAD_TOKENS
+        )
         return _Reading(
             markers,
             _ratios(
@@ -189,6 +192,7 @@ class Sketcher:
             self._tail(_packed(tail)) if enough else 0,
             # No zero byte is left in folded text, so it sets the two parts apart.
             self._exact(view.folded.encode(), b"\0", view.middle),
+            tokens,
             hashes,
         )
 
@@ -231,15 +235,20 @@ class Sketcher:
     def _pack(
         self, readings: list[_Reading], outer: list[tuple[int, int]]
     ) -> Iterator[Sketch]:
-        minhashes = self._minhashes([reading.tokens for reading in readings])
-        for reading, (system, tools), minhash in zip(
-            readings, outer, minhashes, strict=True
+        batch = TokenBatch(
+            [reading.tokens for reading in readings],
+            [reading.hashes for reading in readings],
+        )
+        phrases = self._phrases(batch)
+        minhashes = self._minhashes(batch)
+        for reading, (system, tools), found, minhash in zip(
+            readings, outer, phrases, minhashes, strict=True
         ):
             yield Sketch(
                 PACKING.pack(
                     SKETCH_VERSION,
                     self._epoch,
-                    reading.markers,
+                    reading.markers | found,
                     reading.ratios,
                     system,
                     reading.head,
@@ -250,20 +259,21 @@ class Sketcher:
                 )
             )
 
-    def _minhashes(self, prompts: list[list[int]]) -> Iterator[bytes]:
+    def _minhashes(self, batch: TokenBatch) -> Iterator[bytes]:
         fewest = FEWEST_SHINGLES + SHINGLE_TOKENS - 1
-        flat: list[int] = []
-        bounds: list[int] = []
-        for tokens in prompts:
-            if len(tokens) >= fewest:
-                bounds += (len(flat), len(flat) + len(tokens))
-                flat += tokens
+        stretches = [*itertools.pairwise(batch.bounds.tolist())]
+        bounds = [
+            bound
+            for begin, end in stretches
+            if end - begin >= fewest
+            for bound in (begin, end)
+        ]
         found = iter(())
         if bounds:
-            slots = self._minhash(np.array(flat, dtype=np.uint64), bounds)
+            slots = self._minhash(batch.hashes, bounds)
             found = iter(slots.astype("<u2", order="C"))
-        for tokens in prompts:
-            if len(tokens) >= fewest:
+        for begin, end in stretches:
+            if end - begin >= fewest:
                 yield next(found).tobytes()
             else:
                 yield _NO_MINHASH

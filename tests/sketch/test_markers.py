@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streams.sketch import MARKERS, Sketcher
 from streams.sketch.lexicon import LEXICON
@@ -116,6 +118,20 @@ def test_the_lexicon_names_markers_that_exist_and_says_nothing_twice() -> None:
 )
 def test_every_entry_sets_its_bit(name: str, entry: str) -> None:
     assert name in SKETCHER.sketch(f"so {entry} then").markers
+
+
+LINE_STARTS = {
+    "numbered_list": ("\n2.", "\n2)", "\n(2)", "\n2、"),
+    "section_header": ("\n# ", "\n## ", "###"),
+    "multiple_choice": ("\nb)", "\nb.", "\n- b\n", "(b)"),
+}
+
+
+@given(st.text("\n\n2.)、(#  b-", max_size=30))
+def test_starts_of_lines_are_those_of_a_plain_search(text: str) -> None:
+    markers = SKETCHER.sketch(text).markers
+    for name, needles in LINE_STARTS.items():
+        assert (name in markers) == any(needle in text for needle in needles), name
 
 
 def test_names_of_bits() -> None:
