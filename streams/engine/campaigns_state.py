@@ -18,6 +18,7 @@ from streams.engine.minute_inbox import InboxState
 from streams.engine.operation import Operation
 from streams.engine.stage import Row
 from streams.policy.controls import Controls
+from streams.policy.label_book import Disputes, LabelBook, LabelRecord
 from streams.policy.standing import Standing
 
 __all__ = ["CampaignsState"]
@@ -29,6 +30,8 @@ _CAMPAIGN: Final = b"c"
 _STANDING: Final = b"s"
 _ENTRY: Final = b"e"
 _OPERATION: Final = b"o"
+_LABEL: Final = b"l"
+_DISPUTES: Final = b"d"
 
 
 class CampaignsState:
@@ -41,9 +44,12 @@ class CampaignsState:
         self.standing: dict[str, Standing] = {}
         self.operation = Operation()
         self.controls = Controls()
+        self.labels = LabelBook()
         self._numbers: dict[str, int] = {}
         self._ends: list[tuple[int, str]] = []
         self._entries: set[str] = set()
+        self._labels: set[str] = set()
+        self._disputes = False
         self._facets: set[int] = set()
         self._accounts: set[str] = set()
         self._groups: set[int] = set()
@@ -113,6 +119,31 @@ class CampaignsState:
         self._entries.add(entry_id)
         return self.controls.withdraw(entry_id)
 
+    def put_label(self, record: LabelRecord) -> None:
+        """Take a label for what learns from labels; the oldest may have to go."""
+        self.labels.put(record)
+        self._labels.update((record.entry_id, *self.labels.overflow()))
+
+    def withdraw_label(self, entry_id: str) -> None:
+        """Remove a label from what learns from labels."""
+        if self.labels.withdraw(entry_id) is not None:
+            self._labels.add(entry_id)
+
+    def dispute_labels(self, author: str, minute: int) -> None:
+        """Learn nothing of an author's from now on."""
+        self.labels.dispute(author, minute)
+        self._disputes = True
+
+    def settle_labels(self) -> None:
+        """End disputes that have become pointless."""
+        self._disputes |= bool(self.labels.settle())
+
+    def is_label_news(self, key: str, day: int) -> bool:
+        """Whether something about labels was not told on that day; now it is."""
+        news = self.labels.is_news(key, day)
+        self._disputes |= news
+        return news
+
     def dirty_rows(self, inbox: InboxState) -> list[Row]:
         """Rows of all that changed, then the marker; empty when nothing moved."""
         if inbox == self._flushed:
@@ -123,6 +154,7 @@ class CampaignsState:
             entry = self.controls.entries.get(entry_id)
             rows.append(Row(_ENTRY + entry_id.encode(), _pack_or_none(entry)))
         self._entries.clear()
+        rows += self._label_rows()
         rows += [
             Row(_FACET + _number(facet), _pack(self.graph.facets[facet]))
             for facet in sorted(self._facets)
@@ -146,6 +178,15 @@ class CampaignsState:
             marks.clear()
         rows.append(Row(MARKER, _pack(inbox)))
         return rows
+
+    def _label_rows(self) -> Iterator[Row]:
+        for entry_id in sorted(self._labels):
+            record = self.labels.records.get(entry_id)
+            yield Row(_LABEL + entry_id.encode(), _pack_or_none(record))
+        self._labels.clear()
+        if self._disputes:
+            yield Row(_DISPUTES, _pack(self.labels.disputes))
+            self._disputes = False
 
     def restore(self, rows: Iterable[Row]) -> Iterator[InboxState]:
         """Take rows; at each marker make those before it valid and yield it."""
@@ -171,6 +212,16 @@ class CampaignsState:
             self.standing[rest.decode()] = _unpack(value, Standing)
         elif kind in (_GROUP, _CAMPAIGN):
             self._set_group(kind, _as_number(rest), value)
+        elif kind in (_LABEL, _DISPUTES):
+            self._set_label(kind, rest.decode(), value)
+
+    def _set_label(self, kind: bytes, entry_id: str, value: bytes | None) -> None:
+        if kind == _DISPUTES and value is not None:
+            self.labels.disputes = _unpack(value, Disputes)
+        elif kind == _LABEL:
+            self.labels.withdraw(entry_id)
+            if value is not None:
+                self.labels.put(_unpack(value, LabelRecord))
 
     def _set_group(self, kind: bytes, number: int, value: bytes | None) -> None:
         if kind == _GROUP:

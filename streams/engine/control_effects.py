@@ -16,6 +16,7 @@ from streams.engine.campaigns_state import CampaignsState
 from streams.engine.control_stage import ControlRecord
 from streams.engine.decider import Decider
 from streams.engine.decision_records import decision_output
+from streams.engine.label_effects import LabelEffects
 from streams.engine.stage import Output
 from streams.engine.verdict import facts_of
 from streams.errors import ContractError
@@ -42,6 +43,7 @@ class ControlEffects:
         self._state = state
         self._decider = decider
         self._shipped = decider.policy
+        self._labels = LabelEffects(state, decider)
         self._effects: Mapping[str, Effect] = {
             "allowlist": self._allowlist,
             "policy": self._policy,
@@ -103,6 +105,7 @@ class ControlEffects:
             reason=reason,
             entry_id=entry.entry_id,
             author=entry.author,
+            features=self._labels.told(entry.entry_id),
             scenario_version=self._decider.policy.version,
         )
 
@@ -115,6 +118,8 @@ class ControlEffects:
             return
         said = closing or entry
         at = max(minute, 0)
+        if entry.kind == "label":
+            self._labels.forget(entry_id)
         if entry.kind == "policy":
             self._decider.policy = self._shipped
         if entry.kind in ("policy", "mode"):
@@ -136,6 +141,7 @@ class ControlEffects:
         yield from self._decider.follow_modes(minute, **_origin(entry))
 
     def _label(self, entry: ControlEntry, minute: int) -> Iterator[Output]:
+        yield from self._labels.learn(entry, minute)
         if entry.value == "benign":
             yield from self._release(entry, minute)
 

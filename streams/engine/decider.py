@@ -7,12 +7,14 @@ canaries say whether it is to be enforced (`streams.engine.publisher` does the r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from streams.campaigns.campaign import Campaign
 from streams.campaigns.group import Group
 from streams.campaigns.groups import Groups
+from streams.campaigns.label_features import label_features
+from streams.campaigns.link_graph import AccountNode
 from streams.contracts.records import Mode
 from streams.engine.campaign_records import families_of
 from streams.engine.campaigns_state import CampaignsState
@@ -20,6 +22,7 @@ from streams.engine.publisher import HARD, Publisher
 from streams.engine.stage import Output
 from streams.engine.verdict import Case, Verdict
 from streams.errors import PolicyError
+from streams.models.label_model import cautious
 from streams.models.reference import Reference
 from streams.policy.conditions import Context, compile_condition, context_at
 from streams.policy.ladder import RUNGS, Evidence, Step, climb, next_step
@@ -70,6 +73,7 @@ class Decider:
         self._conditional = policy.conditional
         steps = [step for one in policy.scenarios for step in one.ladder]
         self._fewest_uses = min((step.uses for step in steps), default=0)
+        self._least_e_value = min((step.e_value for step in steps), default=0.0)
 
     def decide(
         self, minute: int, group: Group, campaign: Campaign, accounts: Sequence[str]
@@ -87,14 +91,34 @@ class Decider:
     ) -> Case:
         standing = self._state.standing.get(account) or Standing()
         member = self._groups.profile(group).member(account)
+        node = self._groups.graph.accounts[account]
+        caution = self._caution(node, member)
         evidence = Evidence(
             minute,
             standing.fresh_uses(group.uses[account]),
-            self._reference.assess_member(member),
+            cautious(self._reference.assess_member(member), caution),
             campaign.confirmations,
         )
-        node = self._groups.graph.accounts[account]
-        return Case(account, node, standing, evidence, group, campaign, member)
+        return Case(account, node, standing, evidence, group, campaign, member, caution)
+
+    def _caution(self, node: AccountNode, member: Mapping[str, float]) -> float:
+        """Tell by what labels lower an account's evidence; without labels by nothing.
+
+        See `streams.models.label_model` for why what is left is still an e-value.
+        """
+        labels = self._state.labels
+        if not labels.records:
+            return 1.0
+        return labels.factor(label_features(self._groups.graph, node, member))
+
+    @property
+    def reference(self) -> Reference:
+        """The reference that evidence is taken from."""
+        return self._reference
+
+    def is_evident(self, e_value: float) -> bool:
+        """Whether an account's evidence would do for the mildest step of any ladder."""
+        return e_value >= self._least_e_value
 
     def _decide(self, case: Case) -> Iterator[Output]:
         standing, troubles = case.standing, list[str]()

@@ -13,9 +13,15 @@ from typing import Final
 from streams.contracts.records import Feature
 from streams.models.contributions import contributions
 from streams.models.evidence import conformal_p
+from streams.models.label_model import CAUTION
 from streams.models.reference import DETECTORS, Reference
 
-__all__ = ["ACCOUNT", "group_evidence", "member_evidence"]
+__all__ = [
+    "ACCOUNT",
+    "caution_evidence",
+    "group_evidence",
+    "member_evidence",
+]
 
 ACCOUNT: Final = "account"
 """Begins the names of an account's own features."""
@@ -74,4 +80,20 @@ def member_evidence(
         )
         for name in sorted(member, key=lambda name: (-shares[name], name))
         if member[name]
+    )
+
+
+def caution_evidence(factor: float, examples: int) -> tuple[Feature, ...]:
+    """Tell by what labels lowered an e-value, and by how many examples; 1 is silent.
+
+    >>> [one.name for one in caution_evidence(0.125, 40)]
+    ['label.caution', 'label.examples']
+    >>> caution_evidence(1.0, 40)
+    ()
+    """
+    if factor == 1:
+        return ()
+    return tuple(
+        Feature(name=name, value=value, benign_quantile=0.0, weight=0.0)
+        for name, value in ((CAUTION, factor), ("label.examples", float(examples)))
     )

@@ -21,7 +21,7 @@ from streams.engine.campaign_records import (
 )
 from streams.engine.campaigns_state import CampaignsState
 from streams.engine.decision_records import decision_output, tombstone_output
-from streams.engine.evidence_records import member_evidence
+from streams.engine.evidence_records import caution_evidence, member_evidence
 from streams.engine.stage import Output
 from streams.engine.verdict import Case, Verdict
 from streams.models.reference import Reference
@@ -173,7 +173,9 @@ class Publisher:
 
     def _features(self, case: Case) -> tuple[Feature, ...]:
         own, *campaign = evidence_features(case)
-        return own, *member_evidence(case.member, self._reference), *campaign
+        ties = member_evidence(case.member, self._reference)
+        labels = caution_evidence(case.caution, self._state.labels.taught)
+        return own, *ties, *labels, *campaign
 
     def _count_enforced(self, verdict: Verdict) -> str:
         """Count an action that is to be enforced, or name the cap that it breaks."""

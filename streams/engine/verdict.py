@@ -19,7 +19,8 @@ __all__ = ["Case", "Verdict", "facts_of"]
 class Case(NamedTuple):
     """One account of a campaign's group, in the minute of its evidence.
 
-    ``member`` is what ties it to the group, as `GroupProfile.member` gives it.
+    ``member`` is what ties it to the group, as `GroupProfile.member` gives it;
+    ``caution`` is the factor of its e-value that labels brought about.
     """
 
     account: str
@@ -29,6 +30,7 @@ class Case(NamedTuple):
     group: Group
     campaign: Campaign
     member: Mapping[str, float]
+    caution: float = 1.0
 
     @property
     def minute(self) -> int:

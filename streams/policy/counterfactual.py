@@ -17,6 +17,7 @@ from streams.campaigns.group_features import FEATURES
 from streams.campaigns.member_features import MEMBER_FEATURES
 from streams.models.contributions import contributions
 from streams.models.evidence import calibrate, conformal_p
+from streams.models.label_model import cautious
 from streams.models.reference import Reference
 from streams.policy.ladder import Evidence, Step
 
@@ -63,18 +64,24 @@ def clear_account(
     seen: Evidence,
     member: Mapping[str, float] | None,
     reference: Reference | None,
+    *,
+    caution: float = 1.0,
 ) -> Counterfactual:
     """Tell what would have kept an account off a rung.
 
     ``member`` are its features as `GroupProfile.member` names them, None when the log
     does not tell them; ``reference`` is None when it is not the one that decided.
+    ``caution`` is the factor by which labels had lowered its e-value.
 
     >>> step = Step("throttle", uses=3, e_value=100, confirmations=1, minutes=60)
     >>> seen = Evidence(minute=0, uses=7, e_value=5461.0, confirmations=2)
     >>> [(c.name, c.clears_at) for c in clear_account(step, seen, None, None).evidence]
     [('exchanges', 2.0), ('confirmations', 0.0), ('e_value', None)]
     """
-    largest = None if reference is None else _e_value_below(reference, step.e_value)
+    largest = None
+    if reference is not None:
+        below = _e_value_below(reference, step.e_value / caution)
+        largest = None if below is None else cautious(below, caution)
     evidence = (
         Change("exchanges", seen.uses, _below(step.uses)),
         Change("confirmations", seen.confirmations, _below(step.confirmations)),
@@ -85,7 +92,9 @@ def clear_account(
     features = {name: member.get(name, 0.0) for name in MEMBER_FEATURES}
     changes, together = _clear(
         features,
-        lambda changed: reference.assess_member(changed) < step.e_value,
+        lambda changed: (
+            cautious(reference.assess_member(changed), caution) < step.e_value
+        ),
         reference.member.weights,
         contributions(reference.member, features),
     )

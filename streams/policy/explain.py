@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from streams.contracts.records import Action, Alert, Decision
+from streams.models.label_model import CAUTION, cautious
 from streams.models.reference import Reference
 from streams.policy.budget_ledger import ledger_date, ledger_entries
 from streams.policy.campaign_seen import campaign_seen, rejecting_test
@@ -189,6 +190,8 @@ def _step(
     for scenario in policy.scenarios:
         for step in scenario.ladder:
             if scenario.name == decided.scenario and step.rung == decided.rung:
+                if step.when:
+                    notes.append(f"the rung also asks for: {step.when}")
                 return step
     return None
 
@@ -257,11 +260,17 @@ def _counterfactuals(
             for each in decided.features
             if each.name.startswith(_ACCOUNT) and each.name != _OWN_COUNT
         }
-        if same and member and reference.assess_member(member) != decided.e_value:
+        caution = next(
+            (each.value for each in decided.features if each.name == CAUTION), 1.0
+        )
+        own = cautious(reference.assess_member(member), caution) if same else 0.0
+        if same and member and own != decided.e_value:
             notes.append("the account's logged features do not give its e-value")
             member = {}
         found.append(
-            clear_account(step, seen, member or None, reference if same else None)
+            clear_account(
+                step, seen, member or None, reference if same else None, caution=caution
+            )
         )
     if test is not None and _same_reference(test, reference, notes):
         features = {each.name.partition(".")[2]: each.value for each in test.features}

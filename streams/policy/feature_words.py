@@ -28,6 +28,8 @@ FEATURE_WORDS: Final[Mapping[str, str]] = {
     "template.complementary": "how few fillings repeat: a split list of tasks",
     "template.templated": "share of their traffic that repeats a template",
     "joint.likeness": "mean likeness of the accounts' traffic to extraction",
+    "label.caution": "factor of its e-value, from labels of accounts like it",
+    "label.examples": "labelled accounts that this factor was learned from",
     "indicator.watched": "imported indicators that it matches; no evidence",
 }
 """What each feature of llm.decisions measures."""
