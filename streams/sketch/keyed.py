@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from hashlib import blake2b
 
 __all__ = [
+    "NO_HASH",
     "SHINGLE_TOKENS",
     "FieldHash",
     "MinHasher",
@@ -51,7 +52,7 @@ __all__ = [
 SHINGLE_TOKENS = 4
 _HASH_BYTES = 8
 _CACHED_TOKENS = 65_536  # about 8 MB; English prompts use 20,000 words
-_U64 = (1 << 64) - 1
+NO_HASH = bytes(_HASH_BYTES)
 
 
 def key_epoch(key_id: str) -> int:
@@ -101,11 +102,11 @@ class FieldHash:
         return int.from_bytes(state.digest(), "little") or 1
 
 
-class TokenHashes(dict[str, int]):
-    """Token to the keyed hash of its masked form; a bounded cache of itself.
+class TokenHashes(dict[str, bytes]):
+    """Token to the keyed hash of its masked form, 8 bytes; a bounded cache of itself.
 
-    A line break is 0, which is no token's hash. Long tokens, which are fillings and
-    seldom come again, are never kept; when the cache is full it starts anew.
+    A line break is `NO_HASH`, which is no token's hash. Long tokens, which are fillings
+    and seldom come again, are never kept; when the cache is full it starts anew.
     """
 
     __slots__ = ("_hash",)
@@ -114,12 +115,12 @@ class TokenHashes(dict[str, int]):
         super().__init__()
         self._hash = FieldHash(key, "token")
 
-    def __missing__(self, token: str) -> int:
+    def __missing__(self, token: str) -> bytes:
         if token == LINE_BREAK:
-            self[token] = 0
-            return 0
-        masked = mask(token)
-        value = self._hash(masked.encode("utf-8", "surrogatepass"))
+            self[token] = NO_HASH
+            return NO_HASH
+        masked = mask(token).encode("utf-8", "surrogatepass")
+        value = self._hash(masked).to_bytes(_HASH_BYTES, "little")
         if len(token) <= LONGEST_WORD:
             if len(self) >= _CACHED_TOKENS:
                 self.clear()

@@ -9,7 +9,6 @@ nothing, and a collision costs time only.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -43,11 +42,11 @@ class TokenBatch:
     __slots__ = ("_kept", "_starts", "bounds", "hashes", "tokens")
 
     def __init__(
-        self, tokens: Sequence[Sequence[str]], hashes: Sequence[Sequence[int]]
+        self, tokens: Sequence[Sequence[str]], hashes: Iterable[bytes]
     ) -> None:
-        """Take tokens and hashes of each prompt; the hash of a line break is 0."""
+        """Take tokens and joined hashes of each prompt; 0 stands for a line break."""
         self.tokens = tokens
-        every = np.array(list(itertools.chain.from_iterable(hashes)), dtype=np.uint64)
+        every = np.frombuffer(b"".join(hashes), dtype="<u8").astype(np.uint64)
         self._starts = np.cumsum([0, *map(len, tokens)])
         self._kept = np.flatnonzero(every)
         self.hashes: NDArray[np.uint64] = every[self._kept]
@@ -69,15 +68,18 @@ class TokenBatch:
 class PhraseFinder:
     r"""Finds phrases by the hashes that ``token_hash`` gives.
 
-    >>> finder = PhraseFinder([Phrase(("step", "by", "step"), 4)], len)
-    >>> finder(TokenBatch([["step", "by", "\n", "step"]], [[4, 2, 0, 4]]))
+    >>> def token_hash(token):
+    ...     return token.encode().strip().ljust(8, b"\0")
+    >>> finder = PhraseFinder([Phrase(("step", "by", "step"), 4)], token_hash)
+    >>> tokens = ["step", "by", "\n", "step"]
+    >>> finder(TokenBatch([tokens], [b"".join(map(token_hash, tokens))]))
     [4]
     """
 
     __slots__ = ("_by_end", "_by_longest", "_maybe", "_quotation")
 
     def __init__(
-        self, phrases: Iterable[Phrase], token_hash: Callable[[str], int]
+        self, phrases: Iterable[Phrase], token_hash: Callable[[str], bytes]
     ) -> None:
         self._by_end: dict[tuple[str, ...], list[Phrase]] = {}
         self._by_longest: dict[str, list[Phrase]] = {}
@@ -85,11 +87,11 @@ class PhraseFinder:
             self._by_end.setdefault(phrase.tokens[-2:], []).append(phrase)
             longest = max(phrase.tokens, key=len)
             self._by_longest.setdefault(longest, []).append(phrase)
-        pairs = [[token_hash(token) for token in end] for end in self._by_end]
-        hashes = np.array(pairs, dtype=np.uint64)
+        ends = b"".join(token_hash(token) for end in self._by_end for token in end)
+        hashes = np.frombuffer(ends, dtype="<u8").reshape(-1, 2)
         self._maybe = np.zeros(1 << _TABLE_BITS, dtype=np.bool_)
         self._maybe[_mixed(hashes[:, 0], hashes[:, 1])] = True
-        self._quotation = np.uint64(token_hash(_A_QUOTATION))
+        self._quotation = int.from_bytes(token_hash(_A_QUOTATION), "little")
 
     def __call__(self, batch: TokenBatch) -> list[int]:
         """Give the bits of each prompt; line breaks between tokens do not matter."""
@@ -119,7 +121,7 @@ class PhraseFinder:
 
     def _quotations(self, batch: TokenBatch) -> dict[int, str]:
         """Join the quotations of each prompt, one a line."""
-        places = np.flatnonzero(batch.hashes == self._quotation)
+        places = np.flatnonzero(batch.hashes == np.uint64(self._quotation))
         found: dict[int, str] = {}
         if not len(places):
             return found

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import struct
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from streams.sketch.keyed import (
+    NO_HASH,
     SHINGLE_TOKENS,
     FieldHash,
     MinHasher,
@@ -62,7 +62,7 @@ class _Reading(NamedTuple):
     tail: int
     exact: int
     tokens: list[str]
-    hashes: list[int]  # of the tokens; 0 for a line break
+    hashes: bytes  # of the tokens, joined; zeros for a line break
 
 
 class Sketcher:
@@ -176,7 +176,7 @@ class Sketcher:
         # No more tokens are line breaks than characters are.
         enough = (
             len(hashes) - view.folded.count(LINE_BREAK) >= FEWEST_HEAD_TOKENS
-            or len(hashes) - hashes.count(0) >= FEWEST_HEAD_TOKENS
+            or len(hashes) - hashes.count(NO_HASH) >= FEWEST_HEAD_TOKENS
         )
         return _Reading(
             markers,
@@ -188,30 +188,30 @@ class Sketcher:
                 distinct=len(distinct),
                 turns=turns,
             ),
-            self._head(_packed(head)) if enough else 0,
-            self._tail(_packed(tail)) if enough else 0,
+            self._head(head) if enough else 0,
+            self._tail(tail) if enough else 0,
             # No zero byte is left in folded text, so it sets the two parts apart.
             self._exact(view.folded.encode(), b"\0", view.middle),
             tokens,
-            hashes,
+            b"".join(hashes),
         )
 
-    def _edge(self, hashes: list[int], most: int, fewest: int) -> list[int]:
+    def _edge(self, hashes: list[bytes], most: int, fewest: int) -> bytes:
         """Take tokens from the start, to a sentence's end once there are enough.
 
         A template's own sentence ("Solve the problem below:" before a filling, or
         "Think step by step." after one) then keeps its hash although it is shorter
         than the window. From the back, the end met is that of the sentence before.
         """
-        edge: list[int] = []
+        edge: list[bytes] = []
         for value in hashes:
             if value in self._ends and len(edge) >= fewest:
                 break
-            if value:
+            if value != NO_HASH:
                 edge.append(value)
                 if len(edge) == most:
                     break
-        return edge
+        return b"".join(edge)
 
     def _system_hash(self, system: str | None) -> int:
         if not system:
@@ -223,7 +223,7 @@ class Sketcher:
         found = self._systems.get(digest)
         if found is None:
             hashes = map(self._tokens.__getitem__, tokenise(window(system).folded))
-            found = self._system(_packed([value for value in hashes if value]))
+            found = self._system(*(value for value in hashes if value != NO_HASH))
             if len(self._systems) >= _CACHED_SYSTEMS:
                 self._systems.clear()
             self._systems[digest] = found
@@ -277,10 +277,6 @@ class Sketcher:
                 yield next(found).tobytes()
             else:
                 yield _NO_MINHASH
-
-
-def _packed(hashes: list[int]) -> bytes:
-    return struct.pack(f"<{len(hashes)}Q", *hashes)
 
 
 def _ratios(

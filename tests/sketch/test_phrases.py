@@ -35,7 +35,7 @@ def plain(tokens: list[str]) -> int:
 
 
 def found(prompts: list[list[str]]) -> list[int]:
-    hashes = [[HASHES[token] for token in tokens] for tokens in prompts]
+    hashes = [b"".join(HASHES[token] for token in tokens) for tokens in prompts]
     return FINDER(TokenBatch(prompts, hashes))
 
 
