@@ -15,6 +15,7 @@ from typing import Final
 from streams.campaigns.group import Group
 from streams.campaigns.link_graph import Edge, LinkGraph
 from streams.campaigns.member_features import GroupProfile
+from streams.features.account_row import TEMPLATE_KINDS
 
 __all__ = ["MIN_SHARED_ACCOUNTS", "Groups"]
 
@@ -64,12 +65,13 @@ class Groups:
         The kinds of template (head, tail, …) describe the same exchanges, so their
         counts are not added up: the kind with most uses speaks.
         """
-        uses: Counter[int] = Counter()
-        for facet, edge in self.graph.accounts[account].edges.items():
-            node = self.graph.facets[facet]
-            if node.is_template and node.group == group.number:
-                uses[node.kind] += edge.count
-        now = max(uses.values(), default=0)
+        uses = [0] * len(TEMPLATE_KINDS)
+        facets, edges = self.graph.facets, self.graph.accounts[account].edges
+        for facet in self.graph.templates_of(account):
+            node = facets[facet]
+            if node.group == group.number:
+                uses[node.kind] += edges[facet].count
+        now = max(uses)
         joins = account not in group.uses
         group.exchanges += now - group.uses.get(account, 0)
         group.uses[account] = now
@@ -116,9 +118,11 @@ class Groups:
     def _shared(self, accounts: Iterable[str]) -> Counter[int]:
         """Count how many of the accounts each group has."""
         shared: Counter[int] = Counter()
+        facets, templates_of = self.graph.facets, self.graph.templates_of
         for account in accounts:
-            templates = self.graph.templates_of(account)
-            shared.update({self.graph.facets[t].group for t in templates} - {0})
+            for number in {facets[each].group for each in templates_of(account)}:
+                shared[number] += 1
+        del shared[0]
         return shared
 
     @staticmethod

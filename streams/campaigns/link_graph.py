@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import msgspec
 
@@ -76,20 +76,32 @@ class LinkGraph:
         self.accounts: dict[str, AccountNode] = {}
         self.facets: dict[int, FacetNode] = {}
         self.members: dict[int, set[str]] = {}
+        self._templates: dict[str, list[int]] = {}
 
     def put_account(self, account: str, node: AccountNode) -> None:
         """Set an account with all its edges."""
         self.accounts[account] = node
+        self._templates.pop(account, None)
         for facet in node.edges:
             self.members.setdefault(facet, set()).add(account)
 
     def put_edge(self, account: str, facet: int, edge: Edge) -> None:
         """Set one membership of a known account."""
-        self.accounts[account].edges[facet] = edge
+        edges = self.accounts[account].edges
+        listed = self._templates.get(account)
+        if listed is not None and facet not in edges and self.facets[facet].is_template:
+            listed.append(facet)
+        edges[facet] = edge
         self.members.setdefault(facet, set()).add(account)
 
-    def templates_of(self, account: str) -> Iterator[int]:
-        """List the suspect templates that an account uses."""
-        for facet in self.accounts[account].edges:
-            if self.facets[facet].is_template:
-                yield facet
+    def templates_of(self, account: str) -> Sequence[int]:
+        """List the suspect templates that an account uses, in the order of first use.
+
+        Asked several times for each link, so the list is kept.
+        """
+        listed = self._templates.get(account)
+        if listed is None:
+            edges = self.accounts[account].edges
+            listed = [facet for facet in edges if self.facets[facet].is_template]
+            self._templates[account] = listed
+        return listed

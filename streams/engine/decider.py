@@ -168,7 +168,8 @@ class Decider:
     def _forbidden(self, verdict: Verdict) -> str:
         """Say why a move must not happen; empty when it may."""
         case, rung = verdict.case, verdict.step.rung
-        entry = self._state.controls.allowlisted(case.facts, case.minute)
+        controls = self._state.controls
+        entry = controls.allowlisted(case.facts, case.minute) if controls else None
         if entry is not None:
             return f"{rung}: {entry.subject} is allowlisted"
         if case.standing.is_cooling(case.minute, self._policy.cool_off_minutes):
@@ -196,10 +197,12 @@ class Decider:
         case, state = verdict.case, self._state
         if state.operation.fallen_back:
             return "shadow"
-        specific = state.controls.specific_mode(case.facts, case.minute)
-        if specific is not None:
-            return specific
-        general = state.controls.general_mode(case.minute, self._mode)
+        general = self._mode
+        if state.controls:
+            specific = state.controls.specific_mode(case.facts, case.minute)
+            if specific is not None:
+                return specific
+            general = state.controls.general_mode(case.minute, self._mode)
         return verdict.scenario.mode_of(case.subject, general)
 
     def _follow_mode(self, verdict: Verdict | None, **origin: Any) -> Iterator[Output]:

@@ -134,6 +134,9 @@ class Controls:
         """Whether any indicator was imported: most installations have none."""
         return any(kind == "indicator" for kind, _ in self._index)
 
+    def __bool__(self) -> bool:
+        return bool(self._index)
+
     def _about(self, kind: str, facts: Facts, minute: int) -> Iterator[ControlEntry]:
         for key in facts.keys():  # noqa: SIM118 - it is no mapping
             entries = self._index.get((kind, key), {})
