@@ -40,8 +40,8 @@ class RequestHistory:
     sending, from which an event may be ``max_future`` hours ahead: so `records` begins
     earlier, and who wants no older events leaves out those before ``since`` (ms since
     the epoch). ``total`` is the number of records, ``removed`` those that retention has
-    taken away from the beginning of llm.requests by now. Raises `BrokerUnavailable` when
-    nobody answers, `TopicMismatch` when there is no llm.requests.
+    taken away from the beginning of llm.requests by now. Raises `BrokerUnavailable`
+    when nobody answers, `TopicMismatch` when there is no llm.requests.
     """
 
     def __init__(

@@ -20,11 +20,11 @@ from streams.policy.customer_answer import CustomerAnswer
 from streams.policy.explanation import (
     CampaignSeen,
     Explanation,
-    OwnEvidence,
     Reason,
     StandingNow,
     TimelineStep,
 )
+from streams.policy.feature_words import baseline_words
 from streams.policy.ladder import RUNGS
 
 __all__ = ["customer_page", "explanation_page", "save_picture"]
@@ -41,8 +41,11 @@ _STYLES: Final = {
     "found": "bold red",
     "nothing": "green",
 }
-_TOLD_BELOW: Final = frozenset({"account.templated_exchanges"})
-"""Told with the other counts that the rung needs."""
+_CAUTION: Final = "label.caution"
+_TOLD_BELOW: Final = frozenset(
+    {"account.templated_exchanges", _CAUTION, "label.examples"}
+)
+"""Told in the line below the table: they have no benign quantile of their own."""
 _SHOWN: Final = 12  # accounts and facets by name
 _STEPS: Final = 60  # lines of a timeline; the rest is a count
 _PICTURE_WIDTH: Final = 110  # columns
@@ -59,8 +62,9 @@ def explanation_page(told: Explanation) -> RenderableType:
             if each.about == about and each.name not in _TOLD_BELOW
         ]
         if reasons:
-            below = _own(told.own) if about == "account" and told.own else None
-            parts += _section(title, _reasons(reasons), below)
+            below = _own(told) if about == "account" else None
+            against = baseline_words(reasons[0].name)
+            parts += _section(f"{title}, against {against}", _reasons(reasons), below)
     if told.campaign is not None:
         parts += _section("Campaign", _campaign(told.campaign))
     if told.counterfactuals:
@@ -163,7 +167,7 @@ def _reasons(reasons: Iterable[Reason]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("measured", no_wrap=True)
     table.add_column("value", justify="right", no_wrap=True)
-    table.add_column("against benign", no_wrap=True)
+    table.add_column("above benign", no_wrap=True)
     table.add_column("weight", justify="right", no_wrap=True)
     table.add_column("what it is", style=_QUIET)
     for each in reasons:
@@ -172,13 +176,15 @@ def _reasons(reasons: Iterable[Reason]) -> Table:
             f"{each.value:.4g}",
             f"{_bar(each.benign_quantile)} {each.benign_quantile:7.2%}",
             f"{each.weight:.0%}",
-            printable(f"{each.words}; {each.quantile_words}"),
+            printable(each.words),
         )
     return table
 
 
-def _own(own: OwnEvidence) -> Text:
-    line = Text()
+def _own(told: Explanation) -> Text | None:
+    own, line = told.own, Text()
+    if own is None:
+        return None
     parts = (
         ("templated exchanges", own.exchanges, own.exchanges_needed),
         ("e-value", own.e_value, own.e_value_needed),
@@ -188,6 +194,9 @@ def _own(own: OwnEvidence) -> Text:
         line.append(f"{'; ' if line else ''}{name} {seen:,.6g}")
         if needed is not None:
             line.append(f", the rung needs {needed:,.6g}", _QUIET)
+    for each in told.reasons:
+        if each.name == _CAUTION:
+            line.append(f"; labels lowered its e-value to {each.value:.3g} of it")
     return line
 
 

@@ -26,6 +26,7 @@ from streams.policy.ladder import Step
 
 __all__ = [
     "OPERATION",
+    "REASON_CODES",
     "action_id",
     "action_output",
     "alert_output",
@@ -56,7 +57,7 @@ _SEVERITY: Final[Mapping[AlertKind, Severity]] = {
     "labels_disputed": "warning",
     "budget_exhausted": "warning",
 }
-_REASON_CODES: Final[Mapping[str, str]] = {
+REASON_CODES: Final[Mapping[str, str]] = {
     "payment": "SHARED_PAYMENT",
     "network": "SHARED_NETWORK",
     "tls": "SHARED_CLIENT_FINGERPRINT",
@@ -72,6 +73,7 @@ _REASON_CODES: Final[Mapping[str, str]] = {
     "likeness": "REQUEST_PATTERN",
     "watched": "REPORTED_INDICATOR",
 }
+"""What a customer may be told of a feature; `customer_answer` puts it in words."""
 
 
 def campaign_features(campaign: Campaign) -> list[Feature]:
@@ -222,7 +224,7 @@ def action_output(
     case, step = verdict.case, verdict.step
     standing, campaign, subject = case.standing, case.campaign, case.subject
     features = evidence_features(case)
-    codes = [_REASON_CODES[one.name.split(".")[1]] for one in features[1:]]
+    codes = [REASON_CODES[one.name.split(".")[1]] for one in features[1:]]
     action = Action(
         action_id=standing.action_id,
         subject=subject,

@@ -33,6 +33,7 @@ from streams.policy.timeline import timeline
 __all__ = ["Known", "explain"]
 
 _ACCOUNT: Final = "account."
+_ITS_OWN: Final = (_ACCOUNT, "label.")
 _OWN_COUNT: Final = "account.templated_exchanges"
 _MS_PER_MINUTE: Final = 60_000
 _PUBLISHED: Final = frozenset({"issued", "extended", "escalated"})
@@ -211,12 +212,12 @@ def _reasons(decided: Decision | None, test: Decision | None) -> tuple[Reason, .
     """List the account's features, then those of the test that found its group."""
     features = [] if decided is None else list(decided.features)
     if test is not None:
-        own = [each for each in features if each.name.startswith(_ACCOUNT)]
+        own = [each for each in features if each.name.startswith(_ITS_OWN)]
         features = [*own, *test.features]
     return tuple(
         Reason(
             name=each.name,
-            about="account" if each.name.startswith(_ACCOUNT) else "campaign",
+            about="account" if each.name.startswith(_ITS_OWN) else "campaign",
             words=feature_words(each.name),
             value=each.value,
             benign_quantile=each.benign_quantile,
