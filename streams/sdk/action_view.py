@@ -20,6 +20,8 @@ from streams.contracts.writers import WriterSchemas
 from streams.errors import ContractError, StateError
 from streams.sdk.acknowledger import Acknowledger
 from streams.sdk.action_record import read_action_record
+from streams.sdk.allowlist import Allowlist
+from streams.sdk.allowlist_follower import AllowlistFollower
 from streams.sdk.decision import Decision, actions_checksum
 from streams.sdk.outcomes import Outcomes
 from streams.sdk.standing_actions import MAX_SUBJECTS, Change, Honour, StandingActions
@@ -61,6 +63,12 @@ class ActionView:
     process that starts while Kafka is away begins with it: `state` is ``snapshot``
     until the topic was read. What the topic no longer has is lifted then.
 
+    It also follows the allowlist entries of ``llm.control``, which beat every action:
+    who is allowlisted is let through even while the workers are down or behind. Give
+    the organization of an account among the facets, as ``organization``, so that its
+    entries count. A topic that is missing delays nothing. ``allowlist=False`` leaves
+    all that to the workers.
+
     ``honour`` is the enforcer's own policy: it returns None, or why an action is
     refused here. ``acknowledger`` is told what was applied, refused, expired and
     released. ``on_change`` is called in the view's thread with each action that comes
@@ -80,6 +88,7 @@ class ActionView:
         bootstrap: str,
         *,
         topic: str = _TOPIC,
+        allowlist: bool = True,
         honour: Honour | None = None,
         acknowledger: Acknowledger | None = None,
         on_change: OnChange | None = None,
@@ -100,13 +109,16 @@ class ActionView:
         self._counts: collections.Counter[str] = collections.Counter()
         self._last_undecodable = ""
         self._outcomes = Outcomes(acknowledger, log=self._log, clock=self._now)
-        self._actions = StandingActions(max_subjects=max_subjects, honour=honour)
+        self._allowlist = Allowlist()
+        self._actions = StandingActions(
+            max_subjects=max_subjects, honour=honour, allowlist=self._allowlist
+        )
         self._state: ViewState = "loading"
         self._loading = True
         self._snapshot_path = Path(snapshot_path) if snapshot_path else None
         self._saved_at = time.monotonic()
         self._changed = False
-        self._start_from_snapshot()
+        self._start_from_snapshot(allowlist=allowlist)
         self._actions.begin_load()
         self._follower = TopicFollower(
             bootstrap,
@@ -114,6 +126,15 @@ class ActionView:
             on_error=lambda detail: self._log.tell("Kafka", detail),
             kafka_settings=kafka_settings,
         )
+        self._control: AllowlistFollower | None = None
+        if allowlist:
+            self._control = AllowlistFollower(
+                bootstrap,
+                self._allowlist,
+                on_error=lambda detail: self._log.tell("allowlist", detail),
+                on_unreadable=self._skip,
+                kafka_settings=kafka_settings,
+            )
         self._ready = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(
@@ -151,6 +172,7 @@ class ActionView:
             enforced=sum(each.withheld is None for each in self._actions),
             received=counts["received"],
             tombstones=counts["tombstones"],
+            allowlist=len(self._allowlist),
             undecodable=counts["undecodable"],
             last_undecodable=self._last_undecodable,
             ignored=self._actions.ignored,
@@ -201,7 +223,7 @@ class ActionView:
         self._stop.set()
         self._thread.join(_JOIN_TIMEOUT)
 
-    def _start_from_snapshot(self) -> None:
+    def _start_from_snapshot(self, *, allowlist: bool) -> None:
         if self._snapshot_path is None:
             return
         try:
@@ -212,6 +234,8 @@ class ActionView:
         if kept is None:
             return
         now = self._now()
+        for entry in kept.allowlist if allowlist else ():
+            self._allowlist.put(entry, now)
         self._actions.recall(kept.settled)
         for action in kept.actions:
             self._actions.upsert(action, now)
@@ -231,6 +255,8 @@ class ActionView:
         self._save(at_once=True)
         self._state = "closed"
         self._follower.close()
+        if self._control is not None:
+            self._control.close()
 
     def _round(self) -> None:
         """Read what has come, end what is over, tell what became of it."""
@@ -242,7 +268,8 @@ class ActionView:
         self._show(expired)
         self._changed |= bool(expired)
         self._outcomes.tell(expired)
-        if self._loading and follower.caught_up:
+        self._read_allowlist()
+        if self._loading and follower.caught_up and self._knows_allowlist:
             self._end_load()
         heard_again = follower.silent_for < was_silent
         if follower.lost_place or (
@@ -251,8 +278,26 @@ class ActionView:
             self._loading = True
             self._actions.begin_load()
             follower.start_over()
+            if self._control is not None:
+                self._control.start_over()
         self._outcomes.pay(self._actions)
         self._save()
+
+    @property
+    def _knows_allowlist(self) -> bool:
+        return self._control is None or self._control.settled
+
+    def _read_allowlist(self) -> None:
+        # While there is no broker one search for a topic is slow enough.
+        if self._control is None or not self._follower.is_assigned:
+            return
+        now = self._now()
+        subjects = self._control.read(now)
+        if subjects:
+            self._changed = True
+            changes = self._actions.judge_anew(subjects, now)
+            self._show(changes)
+            self._outcomes.tell(changes, measured=False)
 
     def _end_load(self) -> None:
         self._loading = False
@@ -272,9 +317,7 @@ class ActionView:
                 record, self._writers, keep_evidence=self._keep_evidence
             )
         except ContractError as error:
-            self._counts["undecodable"] += 1
-            self._last_undecodable = record.place
-            self._log.tell("action skipped", f"{record.place}: {error}")
+            self._skip(record.place, f"{record.place}: {error}")
             return []
         if action is None:
             self._counts["tombstones"] += 1
@@ -283,6 +326,11 @@ class ActionView:
             changes = self._actions.upsert(action, self._now())
         self._show(changes, action)
         return changes
+
+    def _skip(self, place: str, why: str) -> None:
+        self._counts["undecodable"] += 1
+        self._last_undecodable = place
+        self._log.tell("skipped", why)
 
     def _show(self, changes: list[Change], action: Action | None = None) -> None:
         if self._on_change is not None:
@@ -303,6 +351,7 @@ class ActionView:
                 self._now(),
                 self._actions.settled,
                 (each.action for each in self._actions),
+                allowlist=self._allowlist.entries,
             )
         except StateError as error:
             self._changed = True
@@ -316,6 +365,7 @@ class ActionView:
         self._stop.set()
         # librdkafka would wait for its threads when it is freed: never free it.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._follower))
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._control))
 
 
 def _abandon_in_child() -> None:

@@ -27,7 +27,8 @@ class Decision(msgspec.Struct, frozen=True):
 
     ``action`` is the strongest action in force, None when the request is free.
     ``would`` is the strongest one that is only to be seen: in shadow, waiting for a
-    person, or refused by this enforcer. Never act on it.
+    person, allowlisted, or refused by this enforcer. Never act on it; ``withheld`` says
+    why not, when one reason holds for the whole request.
 
     >>> NOTHING.rung, NOTHING.reason_codes
     (None, ())
@@ -35,6 +36,7 @@ class Decision(msgspec.Struct, frozen=True):
 
     action: Action | None = None
     would: Action | None = None
+    withheld: str | None = None
 
     @property
     def rung(self) -> Rung | None:

@@ -46,12 +46,15 @@ class Outcomes:
         """Take it that these were acknowledged as applied in an earlier life."""
         self._known = {action.subject: action for action in actions}
 
-    def tell(self, changes: Iterable[Change]) -> None:
-        """Acknowledge news, unless they are a part of the first load."""
+    def tell(self, changes: Iterable[Change], *, measured: bool = True) -> None:
+        """Acknowledge news, unless they are a part of the first load.
+
+        Without ``measured`` the delay is not one from decision to enforcement.
+        """
         if self.loading:
             return
         for change in changes:
-            if change.outcome == "applied":
+            if measured and change.outcome == "applied":
                 waited = self._clock() - change.action.issued_at
                 self.latencies.append(waited / 1000)
             self._acknowledge(change)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
 from streams.contracts.records import Action, Outcome
 from streams.errors import ConfigError
+from streams.sdk.allowlist import ALLOWLISTED, Allowlist
 from streams.sdk.decision import NOTHING, RANK, Decision
 
 __all__ = ["MAX_SUBJECTS", "Change", "Honour", "Standing", "StandingActions"]
@@ -66,10 +67,16 @@ class StandingActions:
 
     A subject's last sequence is remembered for a while after its action has gone, so
     that a repeat from a producer that started over does not bring it back.
+
+    ``allowlist`` comes last and beats all: tell `judge_anew` when it has changed.
     """
 
     def __init__(
-        self, *, max_subjects: int = MAX_SUBJECTS, honour: Honour | None = None
+        self,
+        *,
+        max_subjects: int = MAX_SUBJECTS,
+        honour: Honour | None = None,
+        allowlist: Allowlist | None = None,
     ) -> None:
         if max_subjects < 1:
             raise ConfigError(f"max_subjects = {max_subjects} is below 1 subject")
@@ -77,6 +84,7 @@ class StandingActions:
         self.ignored = 0
         self._max = max_subjects
         self._honour = honour
+        self._allowlist = Allowlist() if allowlist is None else allowlist
         self._standing: dict[str, Standing] = {}
         self._facet_kinds: Counter[str] = Counter()
         self._expiries: list[tuple[int, str]] = []
@@ -113,6 +121,21 @@ class StandingActions:
         Of two actions on one rung the account's comes first, then the facets' in
         their order. ``clock`` (seconds) is asked only when something stands.
         """
+        decision = self._weigh(account_id, facets, clock)
+        if decision.action is None or self._allowlist.empty:
+            return decision
+        if not self._allowlist.lets_pass(account_id, facets, clock() * 1000):
+            return decision
+        seen = (decision.action, decision.would)
+        would = max((each for each in seen if each is not None), key=_rank)
+        return Decision(None, would, ALLOWLISTED)
+
+    def _weigh(
+        self,
+        account_id: str | None,
+        facets: Mapping[str, str] | None,
+        clock: Callable[[], float],
+    ) -> Decision:
         found = None
         if account_id is not None:
             found = self._standing.get("account:" + account_id)
@@ -170,18 +193,16 @@ class StandingActions:
             self._settle(subject, action.sequence)
             return changes
         if held is not None or len(self._standing) < self._max:
-            return self._put(action, held)
+            return self._put(action, held, now)
         changes = self.expire(now)
         if changes or len(self._standing) < self._max:
-            return changes + self._put(action, None)
+            return changes + self._put(action, None, now)
         self.dropped += 1
         full = f"this enforcer holds {self._max} subjects already"
         return [Change("refused", action, full)] if _asked_for(action) else []
 
-    def _put(self, action: Action, held: Standing | None) -> list[Change]:
-        withheld = self._why_withheld(action)
-        decision = Decision(action) if withheld is None else Decision(None, action)
-        standing = Standing(action, withheld, decision)
+    def _put(self, action: Action, held: Standing | None, now: int) -> list[Change]:
+        standing = self._judged(action, now)
         self._standing[action.subject] = standing
         self._settled.pop(action.subject, None)
         if held is None:
@@ -191,11 +212,34 @@ class StandingActions:
         was = held is not None and held.withheld is None
         if held is None or not was:
             return standing.change()
-        if withheld is not None:
+        if standing.withheld is not None:
             return [Change("released", held.action), *standing.change()]
         same = (held.action.action_id, held.action.sequence)
         repeated = same == (action.action_id, action.sequence)
         return [] if repeated else standing.change()
+
+    def judge_anew(self, subjects: Iterable[str], now: int) -> list[Change]:
+        """Follow a change of the allowlist about these subjects, as it names them."""
+        # Actions on accounts and facets may be of a campaign, and all are under "*".
+        wide = any(not each.startswith(("account:", "facet:")) for each in subjects)
+        changes = []
+        for subject in list(self._standing) if wide else sorted(subjects):
+            held = self._standing.get(subject)
+            if held is None or held.withheld not in (None, ALLOWLISTED):
+                continue
+            standing = self._judged(held.action, now)
+            if standing.withheld != held.withheld:
+                self._standing[subject] = standing
+                changes += standing.change()
+        return changes
+
+    def _judged(self, action: Action, now: int) -> Standing:
+        withheld = self._why_withheld(action)
+        if withheld is None and self._allowlist.spares(action, now):
+            withheld = ALLOWLISTED
+        if withheld is None:
+            return Standing(action, None, Decision(action))
+        return Standing(action, withheld, Decision(None, action, withheld))
 
     def _why_withheld(self, action: Action) -> str | None:
         if action.mode != "enforce":
@@ -235,6 +279,8 @@ class StandingActions:
         for change in changes:
             if change.outcome in ("expired", "released"):
                 yield change.action, False
+            elif action is None:
+                yield change.action, change.outcome == "applied"
         if action is None:
             return
         held = self._standing.get(action.subject)

@@ -51,8 +51,9 @@ class TopicFollower:
     """A consumer without a group; one thread calls it.
 
     A broker that is not there, at the start or later, is waited for: `read` then gives
-    nothing. ``on_error`` is told what concerns no single record. Raises `ConfigError`
-    for settings that librdkafka does not take.
+    nothing. ``on_error`` is told what concerns no single record. A topic that is not
+    there is looked for every ``retry`` seconds. Raises `ConfigError` for settings that
+    librdkafka does not take.
     """
 
     def __init__(
@@ -62,17 +63,20 @@ class TopicFollower:
         *,
         on_error: Callable[[str], object],
         kafka_settings: Mapping[str, Any] | None = None,
+        retry: float = _RETRY,
     ) -> None:
         for name in _FIXED:
             if name in (kafka_settings or {}):
                 raise ConfigError(f"kafka setting {name} is fixed here; leave it out")
         self._topic = topic
         self._on_error = on_error
+        self._retry = retry
         self._behind: set[int] = set()
         self._assigned = False
         self._retry_at = 0.0
         self._contact = -math.inf
         self.lost_place = False
+        self.absent = False
         try:
             self._consumer = Consumer(
                 {
@@ -90,6 +94,11 @@ class TopicFollower:
     def caught_up(self) -> bool:
         """Whether every partition was read to an end that it had since the start."""
         return self._assigned and not self._behind
+
+    @property
+    def is_assigned(self) -> bool:
+        """Whether the topic was found, so that `read` asks nobody where it is."""
+        return self._assigned
 
     @property
     def silent_for(self) -> float:
@@ -120,14 +129,15 @@ class TopicFollower:
         return [record for each in messages if (record := self._record(each))]
 
     def _assign(self) -> None:
-        self._retry_at = time.monotonic() + _RETRY
+        self._retry_at = time.monotonic() + self._retry
         try:
             listed = self._consumer.list_topics(self._topic, _METADATA_TIMEOUT)
         except KafkaException as error:
             self._on_error(error.args[0].str())
             return
         found = listed.topics[self._topic]
-        if found.error is not None or not found.partitions:
+        self.absent = found.error is not None or not found.partitions
+        if self.absent:
             self._on_error(
                 f"topic {self._topic} is not there; run: distillwatch topics apply"
             )

@@ -7,7 +7,7 @@ MessagePack), a length of zero, and the BLAKE2b-128 of all that.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from streams.contracts.records import Action
+from streams.contracts.records import Action, ControlEntry
 from streams.errors import StateError
 
 __all__ = ["ViewSnapshot", "read_snapshot", "write_snapshot"]
@@ -33,12 +33,14 @@ class ViewSnapshot(msgspec.Struct, frozen=True):
     saved_at: int
     settled: dict[str, int]
     actions: list[Action]
+    allowlist: list[ControlEntry] = []
 
 
 class _Header(msgspec.Struct, frozen=True):
     topic: str
     saved_at: int
     settled: Mapping[str, int]
+    allowlist: Sequence[ControlEntry] = ()
 
 
 def write_snapshot(
@@ -47,6 +49,8 @@ def write_snapshot(
     saved_at: int,
     settled: Mapping[str, int],
     actions: Iterable[Action],
+    *,
+    allowlist: Sequence[ControlEntry] = (),
 ) -> None:
     """Replace the file as a whole, or leave the old one; `StateError` when it fails.
 
@@ -54,9 +58,10 @@ def write_snapshot(
     """
     beside = path.with_name(f"{path.name}.{os.getpid()}.new")
     digest = blake2b(digest_size=_DIGEST_BYTES)
+    header = _Header(topic, saved_at, settled, allowlist)
     try:
         with beside.open("wb") as file:
-            for part in _parts(_Header(topic, saved_at, settled), actions):
+            for part in _parts(header, actions):
                 digest.update(part)
                 file.write(part)
             file.write(digest.digest())
@@ -92,7 +97,13 @@ def read_snapshot(path: Path, topic: str) -> ViewSnapshot | None:
         raise _unusable(path, "another layout") from error
     if header.topic != topic:
         raise _unusable(path, f"it is of topic {header.topic}, not {topic}")
-    return ViewSnapshot(header.topic, header.saved_at, dict(header.settled), actions)
+    return ViewSnapshot(
+        header.topic,
+        header.saved_at,
+        dict(header.settled),
+        actions,
+        list(header.allowlist),
+    )
 
 
 def _parts(header: _Header, actions: Iterable[Action]) -> Iterator[bytes]:

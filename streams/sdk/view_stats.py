@@ -32,8 +32,11 @@ class ViewStats:
     tombstones: int
     """Of them without a value."""
 
+    allowlist: int
+    """Entries of the allowlist that hold."""
+
     undecodable: int
-    """Of them skipped: not an Action, or of another subject than its key."""
+    """Skipped: neither an Action nor a ControlEntry, or under another key."""
 
     last_undecodable: str
     """Place of the last one skipped, ``topic[partition]@offset``; empty: none."""

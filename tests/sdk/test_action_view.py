@@ -7,6 +7,7 @@ import pytest
 from action_samples import HOUR, NOW, action
 
 from streams.errors import ConfigError
+from streams.policy.control_entries import allowlist_entry
 from streams.sdk import ActionView, Decision
 from streams.sdk.decision import NOTHING, actions_checksum
 from streams.sdk.view_snapshot import write_snapshot
@@ -41,6 +42,23 @@ def test_complaint_8_without_a_broker_the_snapshot_holds_until_its_expiries(
     assert view.decide("1") == Decision(long)
     # What was never compared with the topic is not written over.
     assert path.read_bytes() == written
+
+
+def test_complaint_1_without_a_broker_the_allowlist_of_the_snapshot_holds(
+    tmp_path: Path,
+) -> None:
+    path, now = tmp_path / "actions", NOW / 1000
+    entry = allowlist_entry(
+        "account:1", author="a", reason="r", created_at=NOW, expires_at=NOW + HOUR
+    )
+    write_snapshot(path, "llm.actions", NOW, {}, [action()], allowlist=[entry])
+    with ActionView(NOBODY, snapshot_path=path, clock=lambda: now) as view:
+        assert view.decide("1") == Decision(None, action(), "allowlisted")
+        assert view.stats.allowlist == 1
+    with ActionView(
+        NOBODY, snapshot_path=path, clock=lambda: now, allowlist=False
+    ) as view:
+        assert view.decide("1") == Decision(action())
 
 
 def test_a_useless_snapshot_is_told_and_the_view_begins_with_nothing(

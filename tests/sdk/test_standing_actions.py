@@ -48,15 +48,19 @@ def test_an_action_in_force_decides_until_its_expiry_without_any_message() -> No
 
 
 @pytest.mark.parametrize(
-    "changes", [{"mode": "shadow"}, {"human_review": True}], ids=["shadow", "review"]
+    ("changes", "why"),
+    [
+        ({"mode": "shadow"}, "shadow"),
+        ({"human_review": True}, "it waits for a person"),
+    ],
 )
 def test_complaint_6_a_dry_run_is_visible_and_never_enforced(
-    changes: dict[str, Any],
+    changes: dict[str, Any], why: str
 ) -> None:
     held = StandingActions()
     dry = action(**changes)
     assert held.upsert(dry, NOW) == []
-    assert decide(held) == Decision(None, dry)
+    assert decide(held) == Decision(None, dry, why)
     assert decide(held).rung is None
     assert held.get("account:1", NOW) == dry
 
@@ -123,7 +127,7 @@ def test_complaint_8_a_repeat_of_the_same_action_is_no_news() -> None:
 def test_complaint_1_an_enforcers_own_allowlist_refuses_and_says_so() -> None:
     held = StandingActions(honour=lambda a: "allowlisted" if "1" in a.subject else None)
     assert held.upsert(action(), NOW) == [Change("refused", action(), "allowlisted")]
-    assert decide(held) == Decision(None, action())
+    assert decide(held) == Decision(None, action(), "allowlisted")
     assert held.upsert(action("account:2"), NOW)[0].outcome == "applied"
 
 

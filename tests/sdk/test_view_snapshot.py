@@ -7,6 +7,7 @@ import pytest
 from action_samples import NOW, action
 
 from streams.errors import StateError
+from streams.policy.control_entries import allowlist_entry
 from streams.sdk.view_snapshot import read_snapshot, write_snapshot
 
 TOPIC = "llm.actions"
@@ -27,6 +28,17 @@ def test_what_was_written_is_read_again(path: Path) -> None:
     assert kept.actions == ACTIONS
     assert (kept.topic, kept.saved_at, kept.settled) == (TOPIC, NOW, SETTLED)
     assert os.listdir(path.parent) == ["actions"]  # noqa: PTH208  names are compared
+
+
+def test_the_allowlist_is_kept_and_a_file_without_one_has_none(path: Path) -> None:
+    kept = read_snapshot(path, TOPIC)
+    assert kept is not None
+    assert kept.allowlist == []
+    entry = allowlist_entry("account:1", author="ana", reason="r", created_at=NOW)
+    write_snapshot(path, TOPIC, NOW, SETTLED, ACTIONS, allowlist=[entry])
+    kept = read_snapshot(path, TOPIC)
+    assert kept is not None
+    assert (kept.allowlist, kept.actions) == ([entry], ACTIONS)
 
 
 def test_no_file_is_no_error(tmp_path: Path) -> None:
