@@ -98,6 +98,11 @@ class Corpora:
                 return found
         return self._make(roles[0])
 
+    def add(self, role: str, corpora: dict[str, list[Prompt]]) -> None:
+        """Add a role, or put it in the place of the one of this name."""
+        self._pools[role] = corpora
+        self._joined.clear()
+
     def _of(self, role: str) -> list[list[Prompt]]:
         """Give the pools of one role, by exact name or else by prefix."""
         named = (

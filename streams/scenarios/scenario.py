@@ -176,7 +176,9 @@ class Campaign(_Table, frozen=True, kw_only=True):
     name: str
     accounts: Count
     requests_per_day: tuple[Positive, Positive]
-    shape: Literal["rubric", "reasoning", "tooluse", "coding", "instructions"]
+    shape: Literal[
+        "rubric", "reasoning", "tooluse", "coding", "instructions", "coercion"
+    ]
     roles: tuple[str, ...]
     mix_share: Annotated[float, Meta(gt=0, le=1)] = 1.0
     mix_roles: tuple[str, ...] = ("legit-interactive",)

@@ -1,0 +1,64 @@
+import polars as pl
+
+from streams.contracts.records import encode_record
+from streams.engine.replay import ScheduledEntry
+from streams.policy.control_entries import allowlist_entry
+from streams.scenarios.detection.run import Run, Simulated, run
+
+
+def test_the_same_events_give_the_same_run(done: Run, made: Simulated) -> None:
+    again = run(made)
+    assert again.sent.equals(done.sent)
+    assert again.outcome.actions == done.outcome.actions
+    assert again.opened == done.opened
+
+
+def test_actioned_accounts_are_replaced_and_send_on(done: Run, made: Simulated) -> None:
+    opened = set(done.opened)
+    assert opened
+    campaign = done.outcome.truth.filter(pl.col("campaign") == "loud")
+    assert done.planned == {"loud": 14}
+    assert opened & set(campaign["account_id"]) == opened & set(done.sent["account_id"])
+    assert not opened & {a.id for a in made.world.traffic.accounts}
+
+
+def test_nobody_is_replaced_where_the_attacker_does_not_respond(
+    made: Simulated,
+) -> None:
+    silent = run(made, responds=False)
+    assert not silent.opened
+    assert set(silent.sent["account_id"]) == {
+        made.world.traffic.accounts[row].id for row in made.events.active()
+    }
+
+
+def test_no_event_is_lost_and_exchanges_are_those_of_the_scenario(
+    done: Run, made: Simulated
+) -> None:
+    assert len(done.sent) == len(made.events) == done.outcome.events
+    assert len(done.outcome.exchanges) == len(list(made.events.exchanges()))
+    assert done.sent["time"].is_sorted()
+
+
+def test_a_cohort_may_be_a_campaign_in_truth(made: Simulated) -> None:
+    renamed = run(made, renamed={"office": "hidden"}, responds=False)
+    truth = renamed.outcome.truth
+    assert "office" not in set(truth["cohort"])
+    hidden = truth.filter(pl.col("campaign") == "hidden")["account_id"]
+    sent = renamed.sent.filter(pl.col("account_id").is_in(hidden.to_list()))
+    assert set(sent["campaign"]) == {"hidden"}
+    assert renamed.planned["hidden"] == len(hidden)
+
+
+def test_an_allowlist_for_everybody_stops_every_action(
+    done: Run, made: Simulated
+) -> None:
+    entry = allowlist_entry("*", author="test", reason="all", created_at=0)
+    entries = [ScheduledEntry(-1, entry.entry_id, encode_record(entry))]
+    assert not run(made, entries=entries, responds=False).outcome.actions
+    assert done.outcome.actions
+
+
+def test_infrastructure_is_counted_by_distinct_units(done: Run) -> None:
+    """Three networks, one build and two payments of their own."""
+    assert done.infrastructure == {"loud": 6}
