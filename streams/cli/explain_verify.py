@@ -92,8 +92,11 @@ def _history(
 
 
 def _trail(found: Found, told: Explanation) -> Trail:
-    """Collect what the log says up to the decision that is explained."""
+    """Collect what the log says up to the action asked about, or up to the present."""
     until = told.decided_at or 0
+    if found.action_id is None:
+        mine = (_time(one) for one in found.decisions if one.key == found.subject)
+        until = max((until, *mine))
     names = {found.subject}
     if told.campaign is not None:
         names.add(f"campaign:{told.campaign.campaign_id}")
