@@ -140,6 +140,13 @@ class _Reader:
                     f"{step.rung} does not come after {ladder[at - 1].rung}; the order "
                     f"is {', '.join(RUNGS)}",
                 )
+            if at and step.minutes < ladder[at - 1].minutes:
+                raise self._error(
+                    f"{path}.ladder[{at}].duration",
+                    f"{format_duration(step.minutes)} is shorter than that of "
+                    f"{ladder[at - 1].rung}, {format_duration(ladder[at - 1].minutes)}: "
+                    "climbing would end what stands early",
+                )
             if step.minutes > longest:
                 raise self._error(
                     f"{path}.ladder[{at}].duration",

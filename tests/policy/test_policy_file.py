@@ -156,6 +156,10 @@ def test_a_whole_file() -> None:
             SCENARIO + 'max_duration = "1d"',
             "ladder[2].duration: 3d is longer than max_",
         ),
+        (
+            SCENARIO + STEP + STEP.replace("throttle", "suspend").replace("2h", "1h"),
+            "ladder[1].duration: 1h is shorter than that of throttle, 2h: climbing",
+        ),
         (SCENARIO + 'when = "account.use > 1"', "p.toml: scenario[0].when: condition"),
         (SCENARIO + 'when = "account.uses >"', "character 15"),
         (SCENARIO + "ladder = []", "p.toml: scenario[0].ladder: expected a list of le"),

@@ -31,6 +31,7 @@ _DAYS = st.lists(st.sampled_from(DAYS), unique=True, min_size=1).map(tuple)
 @st.composite
 def ladders(draw: st.DrawFn) -> tuple[Step, ...]:
     rungs = draw(st.sets(st.sampled_from(RUNGS), min_size=1))
+    lasts = st.lists(st.integers(1, 60_000), min_size=len(rungs), max_size=len(rungs))
     return tuple(
         draw(
             st.builds(
@@ -39,7 +40,7 @@ def ladders(draw: st.DrawFn) -> tuple[Step, ...]:
                 uses=st.integers(1, 10**6),
                 e_value=st.floats(1, 1e300),
                 confirmations=st.integers(1, 99),
-                minutes=st.integers(1, 60_000),
+                minutes=st.just(minutes),
                 parameters=st.dictionaries(
                     _TEXT.filter(lambda key: key != "requests_per_minute"),
                     _TEXT,
@@ -49,7 +50,9 @@ def ladders(draw: st.DrawFn) -> tuple[Step, ...]:
                 when=_CONDITIONS,
             )
         )
-        for rung in sorted(rungs, key=RUNGS.index)
+        for rung, minutes in zip(
+            sorted(rungs, key=RUNGS.index), sorted(draw(lasts)), strict=True
+        )
     )
 
 
