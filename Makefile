@@ -11,7 +11,7 @@ BIN = .venv/bin
 ARGS =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools jars demo test bench lint docs broker-up broker-down
+.PHONY: help setup tools jars demo test bench peers profile lint docs broker-up broker-down
 
 help:  ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' \
@@ -52,8 +52,20 @@ demo: setup  ## Show a whole campaign found on a real broker
 test: setup jars  ## Run the tests; ARGS="tests/bus -x" narrows them
 	@$(BIN)/pytest $(ARGS)
 
-bench: setup  ## Measure what the engine costs, as ratios within one run
-	$(BIN)/distillwatch benchmark throughput
+bench: setup peers  ## Measure speed, beside others; takes half an hour
+	@for verb in throughput latency memory recovery scaling; do \
+		$(BIN)/distillwatch benchmark $$verb || exit 1; \
+	done
+
+peers:
+	@$(UV) sync --inexact --frozen --group bench --python "$(PYTHON)"
+
+# py-spy samples from outside, the workers' processes included.
+PROFILE = pipeline
+profile: setup  ## Draw a flame graph; PROFILE=decode_engine draws the engine's
+	$(UV) tool run py-spy==0.4.3 record --subprocesses --rate 200 \
+		--output profile-$(PROFILE).svg -- \
+		$(BIN)/distillwatch benchmark throughput --rounds 1 --only $(PROFILE)
 
 lint: setup  ## Check style, types and import order
 	$(BIN)/ruff check

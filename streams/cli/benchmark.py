@@ -1,102 +1,240 @@
-"""``distillwatch benchmark``: what the parts cost, as ratios within one run."""
+"""``distillwatch benchmark``: what the parts cost, and what others cost beside them."""
 
 from __future__ import annotations
 
-import statistics
-import time
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter, validators
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from streams.cli.benchmarks.stand import Stand
+    from streams.cli.benchmarks.traffic import Size
+
 __all__ = ["app"]
 
-app = App(name="benchmark", help="Measure what the parts cost; compare only ratios.")
+app = App(
+    name="benchmark",
+    help="Measure speed, beside others, with a broker of its own.",
+)
 
 _Flag = Annotated[bool, Parameter(negative=())]
 _Positive = Annotated[int, Parameter(validator=validators.Number(gte=1))]
-_QUICK_EVENTS = 10_000
-_PEER = "row_decode"
+_Only = Annotated[list[str] | None, Parameter(negative=())]
 
 
 @app.command
 def throughput(
     *,
-    events: Path | None = None,
     rounds: _Positive = 3,
+    only: _Only = None,
+    chart: Path | None = None,
     quick: _Flag = False,
     json: _Flag = False,
 ) -> None:
-    """Decode by row and by chunk, and run the engine, in turn; no broker.
+    """Events per second of the pipeline, its parts, and other frameworks.
 
     Parameters
     ----------
-    events
-        An events.avro; by default the hydra scenario is simulated.
     rounds
-        Rounds of all parts in turn; median and spread are shown.
+        Rounds of all contestants in turn; median and spread are shown.
+    only
+        Names of contestants, as --json has them; by default all.
+    chart
+        Write the table with its bars to this SVG file, too.
     quick
-        Only the first 10,000 events: to see that it runs.
+        60,000 events instead of a million: to see that it runs.
     json
         Print one JSON object.
     """
-    import msgspec
+    from streams.cli.benchmarks.show import stepper, steps, throughput_table
+    from streams.cli.benchmarks.throughput import OURS, PEERS, measure_throughput
 
-    from streams.engine.throughput import parts, traffic_between_stages
-
-    values = _values(events)
-    if quick:
-        values = values[:_QUICK_EVENTS]
-    work = parts(values)
-    seconds: dict[str, list[float]] = {name: [] for name in work}
-    for _ in range(rounds):
-        for name, run in work.items():
-            started = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - started)
-    rates = {
-        name: sorted(len(values) / taken for taken in times)
-        for name, times in seconds.items()
-    }
-    traffic = traffic_between_stages(values)._asdict()
-    if json:
-        medians = {name: statistics.median(rate) for name, rate in rates.items()}
-        result = {"events": len(values), **medians, "between_stages": traffic}
-        print(msgspec.json.encode(result).decode())
-        return
-    _show(len(values), rates, traffic)
+    names = _chosen(only, (*OURS, *PEERS))
+    with (
+        _prepared(quick=quick) as (stand, traffic, size),
+        steps(rounds * len(names) + 1, "throughput") as progress,
+    ):
+        result = measure_throughput(
+            stand,
+            traffic,
+            size,
+            names,
+            rounds=rounds,
+            quick=quick,
+            step=stepper(progress),
+        )
+    _tell(result.as_json(), lambda: throughput_table(result), json=json, chart=chart)
 
 
-def _values(events: Path | None) -> list[bytes]:
-    from tempfile import TemporaryDirectory
+@app.command
+def latency(
+    *, chart: Path | None = None, quick: _Flag = False, json: _Flag = False
+) -> None:
+    """Milliseconds from the deciding event to the action, at 10, 50 and 80 % load.
 
-    from streams.contracts import iter_datums
-    from streams.scenarios.scenario import load
-    from streams.scenarios.simulate import EVENTS, simulate
+    Parameters
+    ----------
+    chart
+        Write the table with its bars to this SVG file, too.
+    quick
+        60,000 events instead of a million: to see that it runs.
+    json
+        Print one JSON object.
+    """
+    from streams.cli.benchmarks.latency import LOADS, measure_latency
+    from streams.cli.benchmarks.show import latency_table, stepper, steps
 
-    if events is not None:
-        return list(iter_datums(events))
-    with TemporaryDirectory() as folder:
-        simulate(load("hydra"), Path(folder))
-        return list(iter_datums(Path(folder) / EVENTS))
+    with (
+        _prepared(quick=quick) as (stand, traffic, _),
+        steps(len(LOADS) + 2, "latency") as progress,
+    ):
+        result = measure_latency(stand, traffic, stepper(progress))
+    _tell(result, lambda: latency_table(result), json=json, chart=chart)
 
 
-def _show(count: int, rates: dict[str, list[float]], traffic: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+@app.command
+def memory(
+    *, chart: Path | None = None, quick: _Flag = False, json: _Flag = False
+) -> None:
+    """Resident bytes per account and microseconds per event, by number of accounts.
 
-    table = Table(title=f"{count:,} events, one process")
-    for heading in ("part", "events/s", "lowest", "highest", "ratio to row decode"):
-        table.add_column(heading, justify="left" if heading == "part" else "right")
-    peer = statistics.median(rates[_PEER])
-    for name, rate in rates.items():
-        median = statistics.median(rate)
-        figures = (median, rate[0], rate[-1])
-        table.add_row(name, *(f"{x:,.0f}" for x in figures), f"{median / peer:.2f}")
-    console = Console()
-    console.print(table)
-    console.print(
-        f"between stages: {traffic['bytes_per_event']:.0f} bytes and "
-        f"{traffic['records_per_event']:.3f} records per event",
-        highlight=False,
+    Parameters
+    ----------
+    chart
+        Write the table with its bars to this SVG file, too.
+    quick
+        Up to 100,000 accounts instead of 5 million.
+    json
+        Print one JSON object.
+    """
+    from streams.cli.benchmarks.memory import FULL_SIZES, QUICK_SIZES, measure_memory
+    from streams.cli.benchmarks.show import memory_table, stepper, steps
+
+    sizes = QUICK_SIZES if quick else FULL_SIZES
+    with steps(2 * len(sizes), "memory") as progress:
+        result = measure_memory(sizes, stepper(progress))
+    _tell(result, lambda: memory_table(result), json=json, chart=chart)
+
+
+@app.command
+def recovery(*, quick: _Flag = False, json: _Flag = False) -> None:
+    """Seconds until a worker is back, and the pause when another one joins.
+
+    Parameters
+    ----------
+    quick
+        20,000 accounts instead of a million: to see that it runs.
+    json
+        Print one JSON object.
+    """
+    from streams.cli.benchmarks.recovery import (
+        FULL_ACCOUNTS,
+        QUICK_ACCOUNTS,
+        measure_recovery,
     )
+    from streams.cli.benchmarks.show import recovery_table, stepper, steps
+    from streams.cli.benchmarks.stand import stand
+    from streams.cli.progress import show_progress
+
+    _end_in_order()
+    with ExitStack() as stack:
+        with show_progress() as show:
+            place = stack.enter_context(stand(show))
+        progress = stack.enter_context(steps(4, "recovery"))
+        accounts = QUICK_ACCOUNTS if quick else FULL_ACCOUNTS
+        result = measure_recovery(place, accounts, stepper(progress))
+    _tell(result, lambda: recovery_table(result), json=json)
+
+
+@app.command
+def scaling(
+    *,
+    rounds: _Positive = 3,
+    chart: Path | None = None,
+    quick: _Flag = False,
+    json: _Flag = False,
+) -> None:
+    """Events per second of one worker and two, and a model up to a million.
+
+    Parameters
+    ----------
+    rounds
+        Rounds of one worker and two in turn; the median is shown.
+    chart
+        Write the table with its bars to this SVG file, too.
+    quick
+        60,000 events instead of a million: to see that it runs.
+    json
+        Print one JSON object.
+    """
+    from streams.cli.benchmarks.scaling import measure_scaling
+    from streams.cli.benchmarks.show import scaling_table, stepper, steps
+
+    with (
+        _prepared(quick=quick) as (stand, traffic, _),
+        steps(2 * rounds + 2, "scaling") as progress,
+    ):
+        result = measure_scaling(stand, traffic, rounds=rounds, step=stepper(progress))
+    _tell(result.as_json(), lambda: scaling_table(result), json=json, chart=chart)
+
+
+def _chosen(only: list[str] | None, names: tuple[str, ...]) -> tuple[str, ...]:
+    from streams.errors import ConfigError
+
+    for name in only or ():
+        if name not in names:
+            raise ConfigError(f"--only {name}: the contestants are {', '.join(names)}")
+    return tuple(only) if only else names
+
+
+@contextmanager
+def _prepared(*, quick: bool) -> Iterator[tuple[Stand, Path, Size]]:
+    """Make the traffic and start a broker."""
+    from streams.cli.benchmarks.stand import stand
+    from streams.cli.benchmarks.traffic import FULL, QUICK, cached_traffic
+    from streams.cli.progress import show_progress
+
+    size = QUICK if quick else FULL
+    _end_in_order()
+    with ExitStack() as stack:
+        with show_progress() as show:
+
+            def made(step: str, done: int, total: int) -> None:
+                show(f"making the traffic: {step}", f"{done / max(total, 1):.0%}")
+
+            traffic = cached_traffic(size, made)
+            place = stack.enter_context(stand(show))
+        yield place, traffic, size
+
+
+def _end_in_order() -> None:
+    """Let SIGTERM end this process like Ctrl-C: there is a broker to stop."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
+def _tell(
+    figures: Any,
+    table: Callable[[], Table],
+    *,
+    json: bool,
+    chart: Path | None = None,
+) -> None:
+    """Print the result as JSON or as a table; write the chart where one is wanted."""
+    import msgspec
+    from rich.console import Console
+
+    from streams.cli.benchmarks.show import save_chart
+
+    if chart is not None:
+        save_chart(table(), chart)
+    if json:
+        print(msgspec.json.encode(figures).decode())
+    else:
+        Console().print(table())

@@ -3,41 +3,49 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import msgspec
+import pytest
 
-from streams.scenarios.scenario import load
-from streams.scenarios.simulate import EVENTS, simulate
-
-SCENARIO = """
-name = "small"
-description = "a few people"
-start = 2026-03-02T00:00:00Z
-duration_hours = 6
-[models]
-"m" = 1
-[[cohort]]
-name = "people"
-accounts = 30
-requests_per_day = 20
-"""
+from streams.cli import app
+from streams.errors import ConfigError
 
 
-def test_throughput_measures_every_part_and_the_traffic(tmp_path: Path) -> None:
-    (tmp_path / "small.toml").write_text(SCENARIO)
-    summary = simulate(load(str(tmp_path / "small.toml")), tmp_path)
+def _run(*arguments: str) -> str:
     done = subprocess.run(  # noqa: S603  our own command
         [
             *(sys.executable, "-c", "from streams.cli import main; main()"),
-            *("benchmark", "throughput", "--rounds", "2", "--json"),
-            *("--events", str(tmp_path / EVENTS)),
+            *("benchmark", *arguments),
         ],
         capture_output=True,
         text=True,
         check=True,
     )
-    result = msgspec.json.decode(done.stdout)
-    assert result["events"] == summary.events > 0
-    assert min(result[p] for p in ("row_decode", "chunk_decode", "decode_engine")) > 0
-    # Every facets partition hears of closed minutes, so something always travels.
-    assert result["between_stages"]["bytes_per_event"] > 0
+    return done.stdout
+
+
+def test_throughput_prints_json_and_writes_a_chart(tmp_path: Path) -> None:
+    chart = tmp_path / "chart.svg"
+    told = msgspec.json.decode(
+        _run(
+            *("throughput", "--quick", "--rounds", "1", "--json"),
+            *("--only", "decode_engine", "--only", "confluent_fastavro"),
+            *("--chart", str(chart)),
+        )
+    )
+    assert told["events"] == 60_000
+    assert told["decode_engine"] > 0
+    assert told["peers"]["confluent_fastavro"] > 0
+    assert ET.fromstring(chart.read_text()).tag.endswith("svg")  # noqa: S314  our own file
+
+
+def test_throughput_shows_a_table() -> None:
+    shown = _run("throughput", "--quick", "--rounds", "1", "--only", "engine")
+    assert "engine, decoded chunks" in shown
+    assert "60,000 events of 12,000 accounts" in shown
+
+
+def test_an_unknown_contestant_is_named_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="--only spark: the contestants are pipeline"):
+        app(["benchmark", "throughput", "--only", "spark"], exit_on_error=False)

@@ -1,0 +1,1 @@
+"""What ``distillwatch benchmark`` runs: contestants, stand, measurements."""
