@@ -78,6 +78,11 @@ class CampaignsStage(MinuteStage[Output]):
         self._control = ControlEffects(self.state, self._decider)
         self.observer = observer
 
+    @property
+    def decider(self) -> Decider:
+        """What decides about the accounts of campaigns."""
+        return self._decider
+
     def use_policy(self, policy: Policy) -> None:
         """Decide under another policy than the shipped one, until an entry says so."""
         self._decider.policy = policy

@@ -126,17 +126,19 @@ class CampaignsState:
 
     def withdraw_label(self, entry_id: str) -> None:
         """Remove a label from what learns from labels."""
-        if self.labels.withdraw(entry_id) is not None:
+        record = self.labels.withdraw(entry_id)
+        if record is not None:
             self._labels.add(entry_id)
+            self.settle_labels(record)
 
     def dispute_labels(self, author: str, minute: int) -> None:
         """Learn nothing of an author's from now on."""
         self.labels.dispute(author, minute)
         self._disputes = True
 
-    def settle_labels(self) -> None:
-        """End disputes that have become pointless."""
-        self._disputes |= bool(self.labels.settle())
+    def settle_labels(self, record: LabelRecord) -> None:
+        """End disputes that a label, new or gone, has made pointless."""
+        self._disputes |= bool(self.labels.settle(record))
 
     def is_label_news(self, key: str, day: int) -> bool:
         """Whether something about labels was not told on that day; now it is."""

@@ -22,7 +22,7 @@ from streams.engine.publisher import HARD, Publisher
 from streams.engine.stage import Output
 from streams.engine.verdict import Case, Verdict
 from streams.errors import PolicyError
-from streams.models.label_model import cautious
+from streams.models.label_model import cautious, on_grid
 from streams.models.reference import Reference
 from streams.policy.conditions import Context, compile_condition, context_at
 from streams.policy.ladder import RUNGS, Evidence, Step, climb, next_step
@@ -109,7 +109,8 @@ class Decider:
         labels = self._state.labels
         if not labels.records:
             return 1.0
-        return labels.factor(label_features(self._groups.graph, node, member))
+        features = label_features(self._groups.graph, node, member)
+        return labels.factor(features, on_grid(self._reference.member_prior(member)))
 
     @property
     def reference(self) -> Reference:

@@ -64,7 +64,7 @@ class LabelEffects:
             entry.value,
             self._state.operation.control_offset,
             minute,
-            [self._look_at(name) for name in accounts],
+            [self.look_at(name) for name in accounts],
         )
         self._state.put_label(record)
         yield from self._tell_conflicts(record)
@@ -75,13 +75,12 @@ class LabelEffects:
             )
             yield from self._dispute(entry.author, minute, text)
         yield from self._compare(record)
-        self._state.settle_labels()
+        self._state.settle_labels(record)
         yield from self._check_claim(record)
 
     def forget(self, entry_id: str) -> None:
         """Take back what a label taught."""
         self._state.withdraw_label(entry_id)
-        self._state.settle_labels()
 
     def told(self, entry_id: str) -> tuple[Feature, ...]:
         """Describe a label for its decision: statistics are made of these."""
@@ -97,6 +96,24 @@ class LabelEffects:
         return tuple(
             Feature(name=name, value=float(value), benign_quantile=0.0, weight=0.0)
             for name, value in values.items()
+        )
+
+    def look_at(self, account: str) -> LabelledAccount:
+        """Describe an account as it is now, for what learns from labels."""
+        standing = self._state.standing.get(account)
+        rung = (standing.rung if standing else None) or ""
+        group = _home(self._state, account)
+        if group is None:
+            return LabelledAccount(account, rung=rung)
+        reference, groups = self._decider.reference, self._state.groups
+        member = groups.profile(group).member(account)
+        node = self._state.graph.accounts[account]
+        return LabelledAccount(
+            account,
+            label_features(self._state.graph, node, member),
+            prior=on_grid(reference.member_prior(member)),
+            rung=rung,
+            evident=self._decider.is_evident(reference.assess_member(member)),
         )
 
     def _accounts_of(self, key: tuple[str, str | int], rest: str) -> list[str]:
@@ -120,49 +137,6 @@ class LabelEffects:
         standing = self._state.standing.get(account)
         return standing is not None and standing.rung == standing.approved == "suspend"
 
-    def _look_at(self, account: str) -> LabelledAccount:
-        standing = self._state.standing.get(account)
-        rung = (standing.rung if standing else None) or ""
-        group = self._home(account)
-        if group is None:
-            return LabelledAccount(account, rung=rung)
-        reference, groups = self._decider.reference, self._state.groups
-        member = groups.profile(group).member(account)
-        node = self._state.graph.accounts[account]
-        score = reference.models["member"].log_odds(member)
-        return LabelledAccount(
-            account,
-            label_features(self._state.graph, node, member),
-            # Above what an account without any tie has: evidence, not innocence.
-            prior=on_grid(score - reference.member.intercept),
-            rung=rung,
-            evident=self._decider.is_evident(reference.assess_member(member)),
-        )
-
-    def _home(self, account: str) -> Group | None:
-        """Choose the group that an account is looked at in: its campaign's, if any."""
-        state, node = self._state, self._state.graph.accounts.get(account)
-        if node is None:
-            return None
-        standing = state.standing.get(account)
-        found = state.campaign(standing.campaign) if standing else None
-        if found is not None and account in found[0].uses:
-            return found[0]
-        numbers = {
-            state.graph.facets[facet].group
-            for facet in state.graph.templates_of(account)
-        }
-        groups = [state.groups.by_number[n] for n in numbers - {0}]
-        return min(
-            (group for group in groups if account in group.uses),
-            key=lambda group: (
-                group.number not in state.campaigns,
-                -group.uses[account],
-                group.number,
-            ),
-            default=None,
-        )
-
     def _tell_conflicts(self, record: LabelRecord) -> Iterator[Output]:
         for other, accounts in self._state.labels.conflicts(record):
             text = (
@@ -180,7 +154,7 @@ class LabelEffects:
                 "the other authors' labels teach"
             )
             yield from self._dispute(odd.author, minute, text)
-        if record.value != BENIGN or record.author in book.disputes.since:
+        if record.value != BENIGN or not book.is_look(record.author):
             return
         alone = book.unsupported(record.author)
         if alone is not None:
@@ -239,3 +213,25 @@ class LabelEffects:
 
 def _more(count: int) -> str:
     return f" and {count - 1} more" if count > 1 else ""
+
+
+def _home(state: CampaignsState, account: str) -> Group | None:
+    """Choose the group that an account is looked at in: its campaign's, if any."""
+    if account not in state.graph.accounts:
+        return None
+    standing = state.standing.get(account)
+    found = state.campaign(standing.campaign) if standing else None
+    if found is not None and account in found[0].uses:
+        return found[0]
+    templates = state.graph.templates_of(account)
+    numbers = {state.graph.facets[facet].group for facet in templates}
+    groups = (state.groups.by_number[number] for number in numbers - {0})
+    return min(
+        (group for group in groups if account in group.uses),
+        key=lambda group: (
+            group.number not in state.campaigns,
+            -group.uses[account],
+            group.number,
+        ),
+        default=None,
+    )

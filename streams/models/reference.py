@@ -125,6 +125,10 @@ class Reference(msgspec.Struct, frozen=True):
         p = conformal_p(score, self.bystanders)
         return round(calibrate(p, self.bystanders.size), 6)
 
+    def member_prior(self, features: Mapping[str, float]) -> float:
+        """Give the log-odds by which an account's ties exceed those of one without."""
+        return self.models["member"].log_odds(features) - self.member.intercept
+
     @property
     def models(self) -> dict[str, Likeness]:
         """River models that start from the priors."""

@@ -8,6 +8,7 @@ nothing; and accounts that people label differently teach nothing.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
@@ -43,14 +44,15 @@ _COUNTED_ACCOUNTS: Final = 3
 """Ordinary accounts an author must have taught, to count among these authors."""
 
 _FIRST_LOOK: Final = 5
-"""An author is compared with the others at 5, 10, 20, 40 … labels of theirs."""
+"""Labels of an author's before they are compared with the others'."""
 _OTHER_AUTHORS: Final = 2
 """So many others it takes to contradict one author: between two, nobody can tell."""
 _USUAL_DISAGREEMENT: Final = 0.2
 """Honest people differ from what others' labels teach in at most so many cases, or as
 often as those others do among themselves."""
 _SURPRISE: Final = 0.001
-"""Probability at which a disagreement is not chance; an author has about ten looks."""
+"""Probability at which a disagreement is not chance. A thousand labels are looked at
+some 50 times; people who differ half as often as assumed are never near it."""
 _COMPARED: Final = 16
 """Authors compared at a look, those with most labels first: each takes a fit."""
 
@@ -127,7 +129,7 @@ class _Learned(NamedTuple):
 class LabelBook:
     """Labels by id, and the model that they teach.
 
-    >>> LabelBook().factor({"always": 1.0})
+    >>> LabelBook().factor({"always": 1.0}, prior=2.0)
     1.0
     """
 
@@ -136,6 +138,7 @@ class LabelBook:
         self.disputes = Disputes()
         self._of_account: dict[str, dict[str, LabelRecord]] = {}
         self._accounts = 0
+        self._said: Counter[str] = Counter()
         self._learned: _Learned | None = None
 
     def put(self, record: LabelRecord) -> None:
@@ -144,6 +147,7 @@ class LabelBook:
         self._learned = None
         self.records[record.entry_id] = record
         self._accounts += len(record.accounts)
+        self._said[record.author] += 1
         for each in record.accounts:
             self._of_account.setdefault(each.account, {})[record.entry_id] = record
 
@@ -162,6 +166,7 @@ class LabelBook:
         if record is None:
             return None
         self._accounts -= len(record.accounts)
+        self._said[record.author] -= 1
         for each in record.accounts:
             known = self._of_account[each.account]
             known.pop(entry_id, None)
@@ -185,12 +190,12 @@ class LabelBook:
         """The lowest factor that the authors who taught can together bring about."""
         return self._learn().least
 
-    def factor(self, features: Mapping[str, float]) -> float:
+    def factor(self, features: Mapping[str, float], prior: float) -> float:
         """Factor of the e-value of an account like this: 1 without labels."""
         if not self.records:
             return 1.0
         learned = self._learn()
-        return learned.model.factor(features, learned.least)
+        return learned.model.factor(features, prior, learned.least)
 
     def _learn(self) -> _Learned:
         if self._learned is None:
@@ -267,10 +272,18 @@ class LabelBook:
             for other in self._of_account.get(account, {}).values()
         )
 
-    def settle(self) -> list[str]:
-        """End the disputes of authors whose labels are gone, or borne out by others."""
+    def settle(self, record: LabelRecord) -> list[str]:
+        """End disputes that a label, new or gone, has made pointless; give the authors.
+
+        One ends when the author's labels are gone, or half of them are borne out.
+        """
+        concerned = {record.author} | {
+            other.author
+            for each in record.accounts
+            for other in self._of_account.get(each.account, {}).values()
+        }
         settled = []
-        for author in sorted(self.disputes.since):
+        for author in sorted(self.disputes.since.keys() & concerned):
             said = [
                 (each.account, record.value)
                 for record in self.records.values()
@@ -297,15 +310,27 @@ class LabelBook:
         self.disputes.told[author] = day
         return True
 
+    def is_look(self, author: str) -> bool:
+        """Whether it is time to look at an author's labels again."""
+        count = self._said[author]
+        if author in self.disputes.since or count < _FIRST_LOOK:
+            return False
+        return _tenths(count) > _tenths(count - 1)
+
     def compare(self, author: str) -> Disagreement | None:
         """Compare authors with the others at a look; give the one who stands out.
 
-        A label of ``author`` has just come. All are compared when the number of all
-        labels doubled, and that author when the number of theirs did.
+        A label of ``author`` has just come. That author is compared when the number of
+        their labels has grown by a tenth, and all are when that of all has doubled.
         """
-        labels = Counter(record.author for record in self._teaching())
-        compared = {author} if _is_look(labels[author]) else set()
-        if _is_look(labels.total()):
+        labels = Counter(
+            {name: count for name, count in self._said.items()
+             if name not in self.disputes.since}
+        )  # fmt: skip
+        compared: set[str] = set()
+        if self.is_look(author):
+            compared.add(author)
+        if author in labels and _doubled(labels.total()):
             compared.update(name for name, _ in _most(labels.items()))
         found = [
             one
@@ -324,7 +349,7 @@ class LabelBook:
         if len(others) < _OTHER_AUTHORS:
             return
         model = fit(self._examples(without=author))
-        if not model.weights:
+        if not model.separates:
             return
         mine: list[bool] = []
         theirs: list[bool] = []
@@ -340,7 +365,7 @@ class LabelBook:
 def _tells_otherwise(model: LabelModel, record: LabelRecord) -> bool:
     """Whether a model takes most of a label's accounts for the other kind."""
     distillation = sum(
-        each.prior + model.correction(each.features) > 0 for each in record.teachable
+        model.tells_distillation(each.features, each.prior) for each in record.teachable
     )
     wrong = (
         distillation if record.value == BENIGN else len(record.teachable) - distillation
@@ -348,8 +373,13 @@ def _tells_otherwise(model: LabelModel, record: LabelRecord) -> bool:
     return 2 * wrong > len(record.teachable)
 
 
-def _is_look(labels: int) -> bool:
-    """Whether a count is 5, 10, 20, 40 and so on."""
+def _tenths(labels: int) -> int:
+    """Count the steps of a tenth up to a number: up to 10 each label is one."""
+    return math.floor(math.log(labels) / math.log(1.1))
+
+
+def _doubled(labels: int) -> bool:
+    """Whether a number is 5, 10, 20, 40 and so on."""
     times, rest = divmod(labels, _FIRST_LOOK)
     return labels > 0 and rest == 0 and times & (times - 1) == 0
 

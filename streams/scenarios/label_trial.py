@@ -1,0 +1,363 @@
+"""A trial of labels: what they help, and what a dishonest author can do with them.
+
+A campaign's templates have spread: ordinary accounts use them too, such as a wording
+from a public guide. They are in the campaign's group and have evidence of their own, so
+the detector wrongs them. Then people label a few accounts, right or wrong, and the same
+history is decided again with these labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final, NamedTuple, cast
+
+import polars as pl
+
+from streams.config import Config
+from streams.contracts import decode, encode, iter_datums
+from streams.contracts.records import (
+    Action,
+    Alert,
+    ControlEntry,
+    decode_record,
+    encode_record,
+)
+from streams.engine.campaigns_stage import CampaignsStage
+from streams.engine.control_stage import ControlRecord, forward
+from streams.engine.label_effects import LabelEffects
+from streams.engine.replay import Pipeline
+from streams.engine.stage import Chunk, Output, Rejected, Row
+from streams.engine.stages import STAGES, Topology
+from streams.policy.control_entries import Label, label_entry
+from streams.policy.ladder import RUNGS
+from streams.scenarios.chance import dice
+from streams.scenarios.scenario import (
+    Campaign,
+    CampaignFacets,
+    Cohort,
+    Pool,
+    Scenario,
+    Templates,
+    load,
+)
+from streams.scenarios.simulate import EVENTS, EXCHANGES, TRUTH, simulate
+
+__all__ = [
+    "CASES",
+    "History",
+    "Outcome",
+    "label_cases",
+    "make_history",
+    "replay_with",
+    "roc_area",
+    "said",
+]
+
+CASES: Final[Mapping[str, str]] = {
+    "none": "no labels",
+    "few": "20 accounts of each kind, labelled by four authors",
+    "alone": "the same by one author",
+    "many": "two in five accounts, labelled by four authors",
+    "flipped": "the same, and 5 % of the labels turned round by one more author",
+    "shielded": "few, and one more author calls hundreds of the campaign benign",
+    "turned": "one author alone calls them benign, and borrowers distillation",
+}
+"""Who labels what; the dishonest author is `DISHONEST`."""
+
+DISHONEST: Final = "mallory"
+BORROWERS: Final = "borrowers"
+_HONEST: Final = ("ana", "bo", "cy", "di")
+_FEW: Final = 20
+_MANY, _FLIPPED, _SHIELDED = 0.38, 0.02, 0.65  # shares of either kind of accounts
+_LINKS: Final = "llm.links"
+_MINUTE: Final = 60_000
+_BATCH: Final = 20_000
+_BORROWED: Final = 0.35
+"""Share of a borrower's exchanges that use one of the campaign's templates."""
+_OBSERVE, _THROTTLE = RUNGS.index("observe"), RUNGS.index("throttle")
+
+
+class History(NamedTuple):
+    """The log of llm.links of a simulated population, and who is who in it."""
+
+    links: list[tuple[int, bytes]]
+    start: int
+    campaign: frozenset[str]
+    borrowers: frozenset[str]
+
+
+class Outcome(NamedTuple):
+    """What was decided with some labels, about the accounts that nobody labelled.
+
+    ``area`` is the area under the ROC curve (campaign against borrowers) of the label
+    model, 0.5 to 1; ``wrong`` and ``right`` count borrowers and campaign accounts by
+    the rung they were put on after the labels, ``observe`` or any, ``throttle`` or
+    more; ``unlabelled`` is how many there are of both; ``disputed`` are the alerts' summaries, ``least`` the lowest factor of an
+    e-value that the labels could bring about.
+    """
+
+    area: float
+    wrong: Mapping[str, int]
+    right: Mapping[str, int]
+    unlabelled: tuple[int, int]
+    disputed: tuple[str, ...]
+    least: float
+    examples: int
+
+    def share(self, kind: str, rung: str) -> float:
+        """Share of the unlabelled, ``wrong`` or ``right``, on a rung or above."""
+        counts = self.right if kind == "right" else self.wrong
+        return counts[rung] / max(self.unlabelled[kind == "right"], 1)
+
+
+def make_history(*, accounts: int, hours: int = 36, seed: int = 1) -> History:
+    """Simulate a campaign of so many accounts, and as many borrowers.
+
+    Twenty times as many ordinary accounts have nothing to do with it.
+    """
+    scenario = _scenario(accounts, hours, seed)
+    with TemporaryDirectory() as folder:
+        place = Path(folder)
+        simulate(scenario, place)
+        truth = pl.read_csv(place / TRUTH)
+        guilty = set(pl.read_csv(place / EXCHANGES)["event_id"])
+        campaign = frozenset(truth.drop_nulls("campaign")["account_id"])
+        borrowers = frozenset(truth.filter(cohort=BORROWERS)["account_id"])
+        events = [decode("RequestEvent", each) for each in iter_datums(place / EVENTS)]
+    sketches = [e["sketch"] for e in events if e["event_id"] in guilty]
+    chance = dice("label trial", seed)
+    for event in events:
+        if event["account_id"] in borrowers and chance.random() < _BORROWED:
+            event["sketch"] = chance.choice(sketches)
+    values = [encode("RequestEvent", event) for event in events]
+    start = round(scenario.start.timestamp() / 60)
+    return History(_links(values), start, campaign, borrowers)
+
+
+def _scenario(accounts: int, hours: int, seed: int) -> Scenario:
+    """Both kinds sit behind one proxy and come in all ages; ties differ in degree."""
+    proxy = CampaignFacets(pool="proxy", clients=3)
+    return Scenario(
+        name="labels",
+        description="A campaign whose templates ordinary accounts use as well.",
+        start=load("calm").start,
+        duration_hours=hours,
+        seed=seed,
+        models={"aurora-2": 5.0, "borealis-1": 1.0},
+        pool=(Pool(name="proxy", networks=max(accounts // 6, 2), rotate=True),),
+        cohort=(
+            Cohort(name="people", accounts=20 * accounts, requests_per_day=2.0),
+            Cohort(
+                name=BORROWERS,
+                accounts=accounts,
+                requests_per_day=24.0,
+                spread=0.5,
+                network="proxy",
+                client="sdk",
+                age_days=(1.0, 200.0),
+            ),
+        ),
+        campaign=(
+            Campaign(
+                name="harvest",
+                accounts=accounts,
+                requests_per_day=(26.0, 60.0),
+                shape="reasoning",
+                roles=("campaign-cot-seed", "campaign-cot", "campaign-"),
+                mix_share=0.6,
+                start_hour=2.0,
+                pace="diurnal",
+                age_days=(0.5, 30.0),
+                created_together=8,
+                templates=Templates(count=3, wrap=("both", "suffix")),
+                facets=proxy,
+            ),
+        ),
+    )
+
+
+class _Recorder:
+    """Stands for the campaigns stage, and keeps what it is sent."""
+
+    applied_offset = 0
+    open_minute = None
+
+    def __init__(self) -> None:
+        self.links: list[tuple[int, bytes]] = []
+
+    def take(self, chunk: Chunk) -> list[Rejected]:
+        for time, value in zip(chunk.timestamps, chunk.values, strict=True):
+            if value is not None:
+                self.links.append((time, value))
+        return []
+
+    def close_idle(self, minute: int) -> None:
+        """Do nothing."""
+
+    def advance(self) -> list[Output]:
+        return []
+
+    def dirty_rows(self) -> list[Row]:
+        return []
+
+    def restore(self, rows: Iterable[Row]) -> None:
+        """Do nothing."""
+
+    def restored(self) -> None:
+        """Do nothing."""
+
+
+def _links(values: Sequence[bytes]) -> list[tuple[int, bytes]]:
+    pipeline, recorder = Pipeline(), _Recorder()
+    pipeline.stages[_LINKS] = [recorder]
+    for at in range(0, len(values), _BATCH):
+        pipeline.feed(list(values[at : at + _BATCH]))
+        pipeline.flush()
+    pipeline.close()
+    return recorder.links
+
+
+def said(
+    accounts: Iterable[str], label: Label, author: str, created_at: int = 0
+) -> list[ControlEntry]:
+    """Let an author label accounts."""
+    return [
+        label_entry(
+            f"account:{name}",
+            label,
+            author=author,
+            reason="trial",
+            created_at=created_at,
+        )
+        for name in accounts
+    ]
+
+
+def label_cases(history: History, seed: int = 1) -> dict[str, list[ControlEntry]]:
+    """Draw the labels of each of `CASES`."""
+    chance = dice("labels", seed)
+    size = len(history.campaign)
+    ordinary, harmful = (
+        chance.sample(sorted(accounts), len(accounts))
+        for accounts in (history.borrowers, history.campaign)
+    )
+
+    def right(count: int, authors: Sequence[str]) -> list[ControlEntry]:
+        labels = []
+        for at in range(count):
+            author = authors[at % len(authors)]
+            labels += said([ordinary[at]], "benign", author)
+            labels += said([harmful[at]], "distillation", author)
+        return labels
+
+    def wrong(benign: int, distillation: int) -> list[ControlEntry]:
+        labels = said(harmful[::-1][:benign], "benign", DISHONEST)
+        return labels + said(ordinary[::-1][:distillation], "distillation", DISHONEST)
+
+    few, many = right(_FEW, _HONEST), right(round(_MANY * size), _HONEST)
+    flipped = many + wrong(round(_FLIPPED * size), round(_FLIPPED * size))
+    chance.shuffle(flipped)
+    return {
+        "none": [],
+        "few": few,
+        "alone": right(_FEW, _HONEST[:1]),
+        "many": many,
+        "flipped": flipped,
+        "shielded": few + wrong(round(_SHIELDED * size), 0),
+        "turned": wrong(round(_SHIELDED * size), _FEW),
+    }
+
+
+def replay_with(
+    history: History, labels: Sequence[ControlEntry], *, hour: float = 14.0
+) -> Outcome:
+    """Decide the history with labels that are given ``hour`` hours after its start."""
+    after = history.start + round(hour * 60)
+    stage, outputs = _decide(history, labels, after)
+    effects = LabelEffects(stage.state, stage.decider)
+    labelled = {each.subject.removeprefix("account:") for each in labels}
+    book = stage.state.labels
+    scores: dict[bool, list[float]] = {True: [], False: []}
+    left = (history.borrowers - labelled, history.campaign - labelled)
+    for guilty, accounts in zip((False, True), left, strict=True):
+        for account in sorted(accounts):
+            seen = effects.look_at(account)
+            if seen.features:
+                score = book.model.score(seen.features, seen.prior)
+                scores[guilty].append(score)
+    return Outcome(
+        area=roc_area(scores[True], scores[False]),
+        wrong=_rungs(outputs, left[0], after),
+        right=_rungs(outputs, left[1], after),
+        unlabelled=(len(left[0]), len(left[1])),
+        disputed=tuple(_disputes(outputs)),
+        least=book.least_factor,
+        examples=book.taught,
+    )
+
+
+def _decide(
+    history: History, labels: Sequence[ControlEntry], after: int
+) -> tuple[CampaignsStage, list[Output]]:
+    spec = next(each for each in STAGES if each.input_topic == _LINKS)
+    stage = cast(
+        "CampaignsStage", spec.make(0, Topology.shipped(), Config(mode="enforce"), None)
+    )
+    log = [
+        (after * _MINUTE, forward(_record(at, entry, after), 0).value or b"")
+        for at, entry in enumerate(labels)
+    ]
+    log += history.links
+    outputs: list[Output] = []
+    for at in range(0, len(log), _BATCH):
+        part = log[at : at + _BATCH]
+        values = [value for _, value in part]
+        times = [time for time, _ in part]
+        stage.take(Chunk(range(at, at + len(part)), values, times))
+        outputs += stage.advance()
+    return stage, outputs
+
+
+def _record(at: int, entry: ControlEntry, after: int) -> ControlRecord:
+    return ControlRecord(at, entry.entry_id, encode_record(entry), after)
+
+
+def _rungs(
+    outputs: Iterable[Output], accounts: Iterable[str], after: int
+) -> dict[str, int]:
+    """Count the accounts that were put on a rung, or kept there, after a minute."""
+    hardest: dict[str, int] = {}
+    for output in outputs:
+        if output.topic == "llm.actions" and output.value is not None:
+            action = decode_record(Action, output.value)
+            if action.issued_at > after * _MINUTE:
+                rung = RUNGS.index(action.rung)
+                hardest[action.subject] = max(hardest.get(action.subject, 0), rung)
+    reached = [hardest.get(f"account:{name}", -1) for name in accounts]
+    return {
+        "observe": sum(rung >= _OBSERVE for rung in reached),
+        "throttle": sum(rung >= _THROTTLE for rung in reached),
+        "suspend": sum(rung >= RUNGS.index("suspend") for rung in reached),
+    }
+
+
+def _disputes(outputs: Iterable[Output]) -> Iterable[str]:
+    for output in outputs:
+        if output.topic == "llm.alerts":
+            alert = decode_record(Alert, output.value or b"")
+            if alert.kind == "labels_disputed":
+                yield alert.summary
+
+
+def roc_area(high: Sequence[float], low: Sequence[float]) -> float:
+    """Give the chance that one of ``high`` is above one of ``low``; ties count half.
+
+    >>> roc_area([3.0, 1.0], [2.0, 1.0])
+    0.625
+    """
+    if not high or not low:
+        return 0.5
+    above = sum((a > b) + (a == b) / 2 for a in high for b in low)
+    return above / (len(high) * len(low))
