@@ -25,7 +25,7 @@ _Flag = Annotated[bool, Parameter(negative=())]
 _EXIT_DIFFERENT: Final = 1
 _EXIT_UNKNOWN: Final = 2
 _EXIT_GONE: Final = 3
-_PIPE_WIDTH: Final = 110  # columns, where there is no terminal to ask
+_PIPE_WIDTH: Final = 100  # columns, where there is no terminal to ask
 
 app = App(
     name="explain",
@@ -140,8 +140,14 @@ def _print_page(page: RenderableType) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
-    width = None if console.is_terminal else _PIPE_WIDTH
-    Console(highlight=False, width=width).print(page)
+    if console.is_terminal:
+        console.print(page)
+        return
+    # Rich fills each line up; nobody wants that in a file or a ticket.
+    plain = Console(highlight=False, width=_PIPE_WIDTH)
+    with plain.capture() as capture:
+        plain.print(page)
+    print("\n".join(line.rstrip() for line in capture.get().splitlines()))
 
 
 def _save(page: RenderableType, title: str, picture: Path | None) -> None:

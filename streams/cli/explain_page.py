@@ -32,6 +32,7 @@ __all__ = ["customer_page", "explanation_page", "save_picture"]
 _BAR: Final = 20  # cells of a bar
 _FULL, _EMPTY = "█", "░"
 _SPARKS: Final = "▁▂▃▄▅▆▇█"
+_LIFTED: Final = "·"
 _QUIET: Final = "dim"
 _STYLES: Final = {
     "standing": "bold red",
@@ -270,13 +271,20 @@ def _change(change: Change) -> Text:
 
 
 def _timeline(steps: tuple[TimelineStep, ...]) -> list[RenderableType]:
-    moves = [RUNGS.index(each.rung) for each in steps if each.rung is not None]
-    sparks = "".join(_SPARKS[min(place, len(_SPARKS) - 1)] for place in moves)
+    moves = [each for each in steps if each.rung is not None and each.mode is not None]
+    sparks = "".join(map(_spark, moves))
     parts: list[RenderableType] = [Text(f"rungs {sparks}")] if moves else []
     parts += [_step(each) for each in steps[-_STEPS:]]
     if len(steps) > _STEPS:
         parts.append(Text(f"{len(steps) - _STEPS:,} earlier ones in --json", _QUIET))
     return parts
+
+
+def _spark(step: TimelineStep) -> str:
+    """Draw the rung that a published move led to; a dot is none."""
+    if step.rung is None or step.kind in ("released", "expired"):
+        return _LIFTED
+    return _SPARKS[min(RUNGS.index(step.rung), len(_SPARKS) - 1)]
 
 
 def _step(step: TimelineStep) -> Text:
