@@ -249,13 +249,22 @@ class Offsets:
 
     def ends(self, topic: str = REQUESTS) -> list[int]:
         """Give the end of each partition."""
-        marks = [
-            self._consumer.get_watermark_offsets(
-                TopicPartition(topic, p), timeout=_ANSWER_TIMEOUT
-            )
-            for p in range(self._inputs[topic])
-        ]
-        return [int(mark[1]) if mark else 0 for mark in marks]
+        return [self._end(TopicPartition(topic, p)) for p in range(self._inputs[topic])]
+
+    def _end(self, partition: TopicPartition) -> int:
+        deadline = time.monotonic() + _ANSWER_TIMEOUT
+        while True:
+            try:
+                mark = self._consumer.get_watermark_offsets(
+                    partition, timeout=_ANSWER_TIMEOUT
+                )
+            except KafkaException as error:
+                # A topic that was made anew has its leader a moment later.
+                if time.monotonic() > deadline or not error.args[0].retriable():
+                    raise
+                time.sleep(_POLL)
+            else:
+                return int(mark[1]) if mark else 0
 
     def wait(
         self, topic: str, goal: Sequence[int], workers: Sequence[WorkerProcess],
