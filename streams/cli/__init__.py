@@ -30,6 +30,7 @@ VERBS: dict[str, str] = {
     "allowlist": "streams.cli.allowlist:app",
     "release": "streams.cli.release:app",
     "label": "streams.cli.label:app",
+    "labels": "streams.cli.labels:app",
     "review": "streams.cli.review:app",
     "appeal": "streams.cli.appeal:app",
     "audit": "streams.cli.audit:app",

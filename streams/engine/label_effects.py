@@ -23,18 +23,13 @@ from streams.models.label_model import on_grid
 from streams.policy.control_entries import parse_subject
 from streams.policy.controls import subject_key
 from streams.policy.label_book import BENIGN, LabelledAccount, LabelRecord
+from streams.policy.label_statistics import ACCOUNTS, NO_RUNG, RUNG, TEACHES
 
-__all__ = ["ACCOUNTS", "MAX_ACCOUNTS", "RUNG", "TEACHES", "LabelEffects"]
+__all__ = ["MAX_ACCOUNTS", "LabelEffects"]
 
 MAX_ACCOUNTS: Final = 20
 """Accounts that a label of a campaign, a facet or an organization speaks for: its word
 on hundreds of accounts is still one word."""
-
-ACCOUNTS: Final = "label.accounts"
-TEACHES: Final = "label.teaches"
-RUNG: Final = "label.rung."
-"""Names of features in the ``applied`` decision of a label: how many accounts it speaks
-for, of how many anything is known, and how many stood on each rung, or on none."""
 
 _MINUTES_PER_DAY: Final = 1440
 _CLAIM: Final = "claim"
@@ -87,7 +82,7 @@ class LabelEffects:
         record = self._state.labels.records.get(entry_id)
         if record is None:
             return ()
-        rungs = Counter(each.rung or "none" for each in record.accounts)
+        rungs = Counter(each.rung or NO_RUNG for each in record.accounts)
         values = {
             ACCOUNTS: len(record.accounts),
             TEACHES: len(record.teachable),

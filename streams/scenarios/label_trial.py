@@ -91,11 +91,12 @@ class History(NamedTuple):
 class Outcome(NamedTuple):
     """What was decided with some labels, about the accounts that nobody labelled.
 
-    ``area`` is the area under the ROC curve (campaign against borrowers) of the label
-    model, 0.5 to 1; ``wrong`` and ``right`` count borrowers and campaign accounts by
-    the rung they were put on after the labels, ``observe`` or any, ``throttle`` or
-    more; ``unlabelled`` is how many there are of both; ``disputed`` are the alerts' summaries, ``least`` the lowest factor of an
-    e-value that the labels could bring about.
+    ``area`` is the area under the ROC curve of the label model, campaign accounts
+    against borrowers. ``wrong`` and ``right`` count borrowers and campaign accounts by
+    the rung they were put on after the labels, or above; ``unlabelled`` is how many of
+    both there are. ``disputed`` are the summaries of alerts, ``examples`` what the
+    model was learned from, and ``least`` the lowest factor of an e-value that the
+    authors together could bring about.
     """
 
     area: float
