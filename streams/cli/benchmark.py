@@ -23,6 +23,7 @@ app = App(
     name="benchmark",
     help="Measure speed, beside others, with a broker of its own.",
 )
+app.command("streams.cli.benchmark_detection:app", name="detection")
 
 _Flag = Annotated[bool, Parameter(negative=())]
 _Positive = Annotated[int, Parameter(validator=validators.Number(gte=1))]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final, Self
 
 import msgspec
-from scipy.special import betaincinv
+from scipy.special import betaincinv, gammaincinv
 
-__all__ = ["CONFIDENCE", "Rate", "clopper_pearson"]
+__all__ = ["CONFIDENCE", "Rate", "clopper_pearson", "per_unit"]
 
 CONFIDENCE: Final = 0.95
 
@@ -29,6 +29,19 @@ def clopper_pearson(
     if hits < trials:
         high = float(betaincinv(hits + 1, trials - hits, 1 - tail))
     return low, high
+
+
+def per_unit(
+    events: int, exposure: float, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """Give the exact interval of a Poisson rate (Garwood 1936), events per unit.
+
+    >>> [round(bound, 3) for bound in per_unit(0, 10.0)]
+    [0.0, 0.369]
+    """
+    tail = (1 - confidence) / 2
+    low = float(gammaincinv(events, tail)) if events else 0.0
+    return low / exposure, float(gammaincinv(events + 1, 1 - tail)) / exposure
 
 
 class Rate(msgspec.Struct, frozen=True):

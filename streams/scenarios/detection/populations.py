@@ -133,8 +133,7 @@ def benign(seed: int, *, ordinary: int, hours: float) -> Scenario:
     since the accounts of a group share wording, rhythm and infrastructure.
     """
     chance = Random(seed)  # noqa: S311 a simulation must repeat, not be secret
-    kinds = [kind for kind in HARD_NEGATIVES.values() if kind.accounts < ordinary]
-    chosen = chance.sample(kinds, min(len(kinds), chance.randint(2, 5)))
+    chosen = chance.sample(list(HARD_NEGATIVES.values()), chance.randint(2, 5))
     scale = chance.uniform(0.2, 0.6)
     sized = {kind.name: kind for kind in hard_negatives(scale)}
     return small(

@@ -23,7 +23,7 @@ from streams.scenarios.outcomes import Action, Alert, Outcome
 from streams.scenarios.population import populate
 from streams.scenarios.prompt_table import PromptTable
 from streams.scenarios.scenario import Scenario
-from streams.scenarios.traffic import NO_CAMPAIGN
+from streams.scenarios.traffic import NO_CAMPAIGN, Account
 from streams.scenarios.world import World
 
 __all__ = ["BATCH_MINUTES", "Progress", "Run", "Simulated", "run", "simulated"]
@@ -96,25 +96,33 @@ def run(
     *,
     entries: Iterable[ScheduledEntry] = (),
     renamed: Mapping[str, str] | None = None,
+    every: int = 1,
+    altered: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
     responds: bool = True,
+    batch_minutes: int = BATCH_MINUTES,
     clock: Callable[[], float] = lambda: 0.0,
     progress: Progress = lambda _step, _done, _total: None,
 ) -> Run:
     """Send the events through a pipeline of its own.
 
-    ``entries`` are operators' entries. ``renamed`` maps cohorts that are campaigns in
-    truth to the campaign's name: all their requests are its exchanges. ``responds``:
-    actioned accounts are replaced. ``clock`` tells seconds.
+    ``entries`` are operators' entries. ``renamed`` maps names of campaigns to the one
+    they are parts of, and cohorts that are campaigns in truth (``every`` so many of
+    their accounts) to the campaign's name: all their requests are its exchanges.
+    ``altered`` changes records of campaign accounts before they are sent.
+    ``responds``: actioned accounts are replaced. ``clock`` tells seconds.
     """
-    truth = _Truth(made, renamed or {})
+    truth = _Truth(made, renamed or {}, every)
     respawns = Respawns(made.world.seed, truth.guilty)
+    guilty = frozenset(truth.guilty)
     pipeline = Pipeline(Config(mode="enforce"))
     pipeline.schedule(entries)
     decided = _Decided()
     sent_from: list[str] = []
     seconds = 0.0
     total = len(made.events)
-    for batch in _batches(made):
+    for batch in _batches(made, batch_minutes):
+        if altered is not None:
+            batch = [altered(r) if r["account_id"] in guilty else r for r in batch]  # noqa: PLW2901 sent in another way
         if responds:
             batch = [respawns.dress(record, truth.shared) for record in batch]  # noqa: PLW2901 sent under other ids
         sent_from += [record["account_id"] for record in batch]
@@ -169,20 +177,30 @@ class _Decided:
 class _Truth:
     """Who belongs to which cohort and campaign."""
 
-    def __init__(self, made: Simulated, renamed: Mapping[str, str]) -> None:
+    def __init__(self, made: Simulated, renamed: Mapping[str, str], every: int) -> None:
         self._made = made
-        accounts = made.world.traffic.accounts
-        self.cohort = {
-            account.id: "campaign" if account.cohort in renamed else account.cohort
-            for account in accounts
-        }
-        self.campaign = {
-            account.id: account.campaign or renamed.get(account.cohort, "")
-            for account in accounts
-        }
-        self.guilty = [account for account, name in self.campaign.items() if name]
         self._renamed = renamed
+        accounts = made.world.traffic.accounts
+        hostile: set[str] = set()
+        met: Counter[str] = Counter()
+        for account in accounts:
+            if account.cohort in renamed:
+                if met[account.cohort] % every == 0:
+                    hostile.add(account.id)
+                met[account.cohort] += 1
+        self._hostile = hostile
+        self.cohort = {
+            account.id: "campaign" if account.id in hostile else account.cohort
+            for account in accounts
+        }
+        self.campaign = {account.id: self._name(account) for account in accounts}
+        self.guilty = [account for account, name in self.campaign.items() if name]
         self.shared = self._shared()
+
+    def _name(self, account: Account) -> str:
+        if account.id in self._hostile:
+            return self._renamed[account.cohort]
+        return self._renamed.get(account.campaign, account.campaign)
 
     def _shared(self) -> frozenset[str]:
         """Collect payments and networks that more than one account uses."""
@@ -221,13 +239,14 @@ class _Truth:
     def sent(self, sent_from: list[str]) -> pl.DataFrame:
         """Tabulate account, time and campaign of each event."""
         world, requests = self._made.world, self._made.events.requests
-        names = np.array([c.name for c in world.scenario.campaign] + [""])
+        renamed, accounts = self._renamed, world.traffic.accounts
+        names = [renamed.get(c.name, c.name) for c in world.scenario.campaign]
         rows: NDArray[np.int64] = requests.campaign
-        campaign = names[np.where(rows == NO_CAMPAIGN, len(names) - 1, rows)]
-        if self._renamed:
-            whole = [self._renamed.get(a.cohort, "") for a in world.traffic.accounts]
-            of_cohort = np.array(whole)[requests.account]
-            campaign = np.where(of_cohort != "", of_cohort, campaign)
+        none = np.where(rows == NO_CAMPAIGN, len(names), rows)
+        campaign = np.array([*names, ""])[none]
+        whole = [self._name(a) if a.id in self._hostile else "" for a in accounts]
+        of_account = np.array(whole)[requests.account]
+        campaign = np.where(of_account != "", of_account, campaign)
         return pl.DataFrame(
             {
                 "account_id": sent_from,
@@ -267,7 +286,7 @@ class _Truth:
         )
 
 
-def _batches(made: Simulated) -> Iterator[list[dict[str, Any]]]:
+def _batches(made: Simulated, minutes: int) -> Iterator[list[dict[str, Any]]]:
     """Give the records of each stretch of event time; an empty one is left out."""
     batch: list[dict[str, Any]] = []
     end = 0
@@ -276,7 +295,7 @@ def _batches(made: Simulated) -> Iterator[list[dict[str, Any]]]:
             yield batch
             batch = []
         if not batch:
-            span = BATCH_MINUTES * _MINUTE
+            span = minutes * _MINUTE
             end = (record["occurred_at"] // span + 1) * span
         batch.append(record)
     if batch:
