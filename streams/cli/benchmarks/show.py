@@ -117,6 +117,9 @@ def throughput_table(result: Throughput) -> Table:
             "" if over is None or name == PIPELINE else f"{over:.2f} x",
         ]
         add_bar(table, cells, rate / top)
+    if published := result.published_rate():
+        cells = ["  until all is published", f"{published:,.0f}", "", "", ""]
+        add_bar(table, cells, published / top)
     return table
 
 
