@@ -29,6 +29,9 @@ __all__ = ["ControlEffects", "watched_entries"]
 _QUIET: Final = frozenset({"label", "indicator"})
 """Kinds that come in numbers: no alert for each."""
 
+_LASTING: Final = frozenset({"allowlist", "policy", "mode", "label", "indicator"})
+"""Kinds that hold until they are withdrawn; the others are done once, and over."""
+
 _MILLISECONDS: Final = 60_000
 _MIN_WATCHED: Final = 3
 """Accounts of a group that must match an imported indicator before it counts."""
@@ -69,17 +72,17 @@ class ControlEffects:
         if is_closing(entry):
             yield from self._withdraw(entry.entry_id, at, entry)
             return
+        # An entry that is wrong must not take the place of one that was right.
+        before = self._state.controls.entries.get(entry.entry_id)
         try:
             parse_subject(entry.subject)
-            # An entry that is wrong must not take the place of one that was right.
-            before = self._state.controls.entries.get(entry.entry_id)
-            self._state.put_entry(entry)
+            if entry.kind in _LASTING:
+                self._state.put_entry(entry)
             outputs = list(self._effects[entry.kind](entry, at))
         except ContractError as error:
+            self._state.withdraw_entry(entry.entry_id)
             if before is not None:
                 self._state.put_entry(before)
-            else:
-                self._state.withdraw_entry(entry.entry_id)
             yield self._applied(entry, at, f"{REFUSED}{error}")
             return
         yield from outputs
@@ -113,7 +116,7 @@ class ControlEffects:
         self, entry_id: str, minute: int, closing: ControlEntry | None = None
     ) -> Iterator[Output]:
         """Take an entry back; ``closing`` says who did it and why, if anybody did."""
-        entry = self._state.withdraw_entry(entry_id)
+        entry = self._state.withdraw_entry(entry_id) or closing
         if entry is None:
             return
         said = closing or entry

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from control_streams import (
     BLATANT,
@@ -279,6 +280,20 @@ def test_a_policy_is_applied_and_a_wrong_one_is_refused() -> None:
     assert refused.reason.startswith("refused: ")
     assert "lader" in refused.reason
     assert ended.stage.state.controls.entries["policy"].value == only
+
+
+def test_a_subject_that_is_none_is_refused_and_the_entry_before_it_stays() -> None:
+    good = allowlist_entry("account:account-1", **_WHO)
+    odd = msgspec.structs.replace(good, subject="user:7")
+    ended = _run([(-1, good), (30, odd)])
+    _, refused = _of(ended, "applied")
+    assert refused.reason.startswith("refused: subject 'user:7'")
+    assert ended.stage.state.controls.entries == {good.entry_id: good}
+
+
+def test_what_is_done_once_is_not_kept() -> None:
+    entries = [(at, release_entry("account:account-1", **_WHO)) for at in (40, 50)]
+    assert not _run(entries).stage.state.controls.entries
 
 
 def test_a_person_confirms_or_denies_a_suspension() -> None:
