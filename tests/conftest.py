@@ -82,6 +82,16 @@ def topics(broker: str) -> Iterator[str]:
 
     Topics that the test or its workers made besides are deleted too.
     """
+    yield from _fresh_topics(broker)
+
+
+@pytest.fixture(scope="module")
+def module_topics(broker: str) -> Iterator[str]:
+    """Do the same once for all tests of a module; none of them may use `topics`."""
+    yield from _fresh_topics(broker)
+
+
+def _fresh_topics(broker: str) -> Iterator[str]:
     from streams.bus.kafka_settings import admin_client
     from streams.bus.topics import apply_topics
     from streams.errors import BusError
