@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import compress
 from typing import Any, Final, NamedTuple
@@ -38,16 +38,26 @@ from streams.contracts.writers import (
 )
 from streams.errors import ContractError, UndecodableRecord
 
-__all__ = ["DecodedChunk", "decode_chunk", "read_wire"]
+__all__ = [
+    "DecodedChunk",
+    "FrameGroup",
+    "Places",
+    "Rejections",
+    "datums_by_writer",
+    "decode_chunk",
+    "read_wire",
+]
 
 _SYNC: Final = b"distillwatchsync"
 """Sync marker of the block, 16 bytes; it never leaves the process."""
 _MOST_HEADERS = 64
 """Container headers kept, one for each writer's schema."""
 
-_Indices = npt.NDArray[np.int64]
-_Rejections = list[tuple[int, ContractError]]
-_Piece = tuple[_Indices, pl.DataFrame]
+Places = npt.NDArray[np.int64]
+"""Places of values in a chunk."""
+Rejections = list[tuple[int, ContractError]]
+"""Places of refused values, with the reason."""
+_Piece = tuple[Places, pl.DataFrame]
 
 
 class DecodedChunk(NamedTuple):
@@ -58,8 +68,8 @@ class DecodedChunk(NamedTuple):
     """
 
     frame: pl.DataFrame
-    kept: _Indices
-    rejected: _Rejections
+    kept: Places
+    rejected: Rejections
 
 
 def decode_chunk(
@@ -80,7 +90,26 @@ def decode_chunk(
     """
     writers = writers or shipped_writers(name)
     pieces: list[_Piece] = []
-    rejected: _Rejections = []
+    rejected: Rejections = []
+    for places, datums, writer in datums_by_writer(name, values, writers, rejected):
+        group = FrameGroup(name, writer, sketch_bytes)
+        for kept, frame in group.decode(datums):
+            pieces.append((places[kept], frame))
+        rejected += [(int(places[at]), error) for at, error in group.rejected]
+    rejected.sort(key=lambda rejection: rejection[0])
+    return _join(name, pieces, rejected)
+
+
+def datums_by_writer(
+    name: str,
+    values: Sequence[bytes | None],
+    writers: WriterSchemas,
+    rejected: Rejections,
+) -> Iterator[tuple[Places, Sequence[bytes], Writer]]:
+    """Group the values of a chunk by their writer: places, bare datums, writer.
+
+    Values without a known framing or writer are added to ``rejected``.
+    """
     for header, places in _by_header(values):
         if not header:
             rejected += _unframed(name, values, places, writers)
@@ -95,12 +124,7 @@ def decode_chunk(
             datums = [value[size:] for value in values if value is not None]
         else:
             datums = [_bytes(values[place])[size:] for place in places]
-        group = _Group(name, writer, sketch_bytes)
-        for kept, frame in group.decode(datums):
-            pieces.append((places[kept], frame))
-        rejected += [(int(places[at]), error) for at, error in group.rejected]
-    rejected.sort(key=lambda rejection: rejection[0])
-    return _join(name, pieces, rejected)
+        yield places, datums, writer
 
 
 def _bytes(value: bytes | None) -> bytes:
@@ -109,7 +133,7 @@ def _bytes(value: bytes | None) -> bytes:
 
 def _by_header(
     values: Sequence[bytes | None],
-) -> Iterable[tuple[bytes, _Indices]]:
+) -> Iterable[tuple[bytes, Places]]:
     """Group the places of a chunk by their values' framing."""
     starts = {value[:SINGLE_OBJECT_HEADER_BYTES] for value in values if value}
     only = next(iter(starts), b"")
@@ -126,8 +150,8 @@ def _unframed(
     values: Sequence[bytes | None],
     places: Iterable[int],
     writers: WriterSchemas,
-) -> _Rejections:
-    rejected: _Rejections = []
+) -> Rejections:
+    rejected: Rejections = []
     for place in places:
         value = values[place]
         if value is None:
@@ -141,7 +165,7 @@ def _unframed(
     return rejected
 
 
-class _Group:
+class FrameGroup:
     """Decodes the datums of a chunk that share one writer."""
 
     def __init__(self, name: str, writer: Writer, sketch_bytes: int | None) -> None:
@@ -149,9 +173,10 @@ class _Group:
         self.writer = writer
         self.sketch_bytes = sketch_bytes
         self.projection = projection(name, writer, sketch_bytes)
-        self.rejected: _Rejections = []
+        self.rejected: Rejections = []
 
     def decode(self, datums: Sequence[bytes]) -> list[_Piece]:
+        """Decode what can be; the rest is in ``rejected``, by its place here."""
         if self.projection is None:
             return self._rows(datums, range(len(datums)))
         try:
@@ -195,7 +220,7 @@ class _Group:
         return [(np.array(kept, np.int64), frame_of_rows(self.name, records))]
 
 
-def _join(name: str, pieces: Sequence[_Piece], rejected: _Rejections) -> DecodedChunk:
+def _join(name: str, pieces: Sequence[_Piece], rejected: Rejections) -> DecodedChunk:
     if not pieces:
         empty = pl.DataFrame(schema=frame_schema(name))
         return DecodedChunk(empty, np.empty(0, np.int64), rejected)

@@ -9,6 +9,7 @@ state is a function of whole minutes and the cutting of chunks cannot matter.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -16,19 +17,32 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.contracts import WriterSchemas
-from streams.engine.event_intake import EventIntake
+from streams.engine.event_intake import SILENT_MINUTES, EventIntake
 from streams.engine.facet_rows import FacetRows, facet_sums
 from streams.engine.marked_rows import MARKER, MarkedRows
 from streams.engine.stage import Chunk, Output, Rejected, Row
 from streams.errors import StateError
 from streams.features.account_row import ROW_VERSION
 from streams.features.account_table import AccountTable
-from streams.features.account_update import begin_rows, first_uses, update_rows
+from streams.features.account_update import (
+    MINUTES_PER_DAY,
+    MINUTES_PER_HOUR,
+    begin_rows,
+    first_uses,
+    update_rows,
+)
 from streams.features.event_columns import EventColumns
 from streams.features.facet_directory import FacetDirectory
+from streams.features.segments import run_starts
 from streams.models.likeness import Likeness, account_features
 
-__all__ = ["LIKENESS_GATE", "LOOKS", "AccountsStage"]
+__all__ = [
+    "LIKENESS_GATE",
+    "LOOKS",
+    "TELLING_DAYS",
+    "TEMPLATED_MINUTES",
+    "AccountsStage",
+]
 
 LOOKS: Final = 25 * 2 ** np.arange(24)
 """Event counts at which an account's likeness is taken: 25, 50, 100, 200, …"""
@@ -36,6 +50,13 @@ LOOKS: Final = 25 * 2 ** np.arange(24)
 LIKENESS_GATE: Final = 0
 """Log-odds x 100 above which an account's infrastructure travels without a template.
 The reference places 0 at the 99th percentile of ordinary accounts."""
+
+TEMPLATED_MINUTES: Final = 60 * MINUTES_PER_DAY
+"""Minutes by which an account with templated exchanges is remembered for longer."""
+
+TELLING_DAYS: Final = 15
+"""Days after which accounts tell the facets stage of their infrastructure again, well
+before that forgets it."""
 
 _ACCOUNT: Final = b"a"
 _FACET: Final = b"f"
@@ -96,7 +117,7 @@ class AccountsStage:
         )
         if not len(chunk.offsets):
             return []
-        events, rejected = self.intake.decode(chunk)
+        events, rejected = self.intake.decode(chunk, self._floor)
         self._next_offset = int(chunk.offsets[-1]) + 1
         if events is not None:
             self._pending.append(self._date(events))
@@ -104,12 +125,14 @@ class AccountsStage:
             self._applied_offset = self._next_offset
         return rejected
 
+    @property
+    def _floor(self) -> int:
+        """The earliest minute in which another event can count."""
+        return max(self._closed_minute + 1, self._open_minute or 0)
+
     def _date(self, events: EventColumns) -> EventColumns:
         """Let a late event count in the partition's open minute: minutes only rise."""
-        floor = self._closed_minute + 1
-        if self._open_minute is not None:
-            floor = max(floor, self._open_minute)
-        minute = np.maximum.accumulate(np.maximum(events.minute, floor))
+        minute = np.maximum.accumulate(np.maximum(events.minute, self._floor))
         self._open_minute = int(minute[-1])
         self._closed_minute = max(self._closed_minute, self._open_minute - 1)
         events.minute[:] = minute
@@ -129,8 +152,7 @@ class AccountsStage:
             count = int(np.searchsorted(events.minute, self._closed_minute, "right"))
             rest = events.select(slice(count, None))
             self._pending = [rest] if len(rest) else []
-            if count:
-                self._apply(events.select(slice(0, count)), rows)
+            self._apply_days(events.select(slice(0, count)), rows)
         first = self._pending[0].offset[0] if self._pending else self._next_offset
         self._applied_offset = int(first)
         self._sent_minute = self._closed_minute
@@ -140,6 +162,47 @@ class AccountsStage:
             closed_minute=self._closed_minute,
             partitions=self._facet_partitions,
         )
+
+    def _apply_days(self, events: EventColumns, out: FacetRows) -> None:
+        """Apply events day by day; before each, forget what has been silent long."""
+        while len(events):
+            day = int(events.minute[0]) // MINUTES_PER_DAY
+            events = self._forget_silent(day * MINUTES_PER_DAY, events)
+            count = int(np.searchsorted(events.minute, (day + 1) * MINUTES_PER_DAY))
+            self._apply(events.select(slice(0, count)), out)
+            events = events.select(slice(count, None))
+
+    def _forget_silent(self, minute: int, events: EventColumns) -> EventColumns:
+        """Forget accounts and facets that were silent; give the events renumbered.
+
+        What waiting events are about starts afresh, but keeps its row.
+        """
+        silent_before = minute - SILENT_MINUTES
+        rows = self.accounts.rows[: len(self.accounts)]
+        silent = (rows["version"] > 0) & (rows["last_minute"] < silent_before)
+        silent &= (rows["templated"] == 0) | (
+            rows["last_minute"] < silent_before - TEMPLATED_MINUTES
+        )
+        counts = self.directory.counts[: len(self.directory)]
+        unused = counts["hour"] < silent_before // MINUTES_PER_HOUR
+        unused &= counts["accounts"] > 0
+        for mask, column, table in (
+            (silent, "slot", self.accounts),
+            (unused, "infrastructure", self.directory),
+        ):
+            if not mask.any():
+                continue
+            waiting = np.zeros(len(mask), bool)
+            for part in (events, *self._pending):
+                number = getattr(part, column)
+                waiting[number[number >= 0]] = True
+            table.clear(np.flatnonzero(mask & waiting))
+            moved = np.append(table.forget(np.flatnonzero(mask & ~waiting)), -1)
+            events, *self._pending = (
+                replace(part, **{column: moved[getattr(part, column)]})
+                for part in (events, *self._pending)
+            )
+        return events
 
     def _apply(self, events: EventColumns, out: FacetRows) -> None:
         rows = self.accounts.rows
@@ -152,6 +215,7 @@ class AccountsStage:
             np.add.at(rows["refused"], refused, np.uint32(1))
             events = events.select(~events.refused)
         events = events.select(np.argsort(events.slot, kind="stable"))
+        self._tell_anew(events)
         self._count_facets(events, out)
         while len(events):
             now, looking = self._until_look(events)
@@ -160,6 +224,22 @@ class AccountsStage:
                 score = self._likeness.log_odds(account_features(rows[slot]))
                 rows["likeness"][slot] = np.clip(round(score * 100), -30000, 30000)
             events = events.select(~now)
+
+    def _tell_anew(self, events: EventColumns) -> None:
+        """Let accounts tell their infrastructure again: later stages forget it, too.
+
+        The events are of one day. What an account that was away used may be forgotten
+        even here, so it is counted again.
+        """
+        if not len(events):
+            return
+        rows, slots = self.accounts.rows, events.slot[run_starts(events.slot)]
+        day = int(events.minute[0]) // MINUTES_PER_DAY
+        stale = rows["day"][slots] // TELLING_DAYS != day // TELLING_DAYS
+        rows["facets_sent"][slots[stale]] = 0
+        away_before = day * MINUTES_PER_DAY - SILENT_MINUTES
+        away = rows["last_minute"][slots] < away_before
+        rows["facets_seen"][slots[away]] = 0
 
     def _until_look(
         self, events: EventColumns
@@ -250,11 +330,9 @@ class AccountsStage:
             self._closed_minute = self._sent_minute = marker.closed_minute
 
     def _set(self, rows: list[Row]) -> None:
-        accounts: list[tuple[str, bytes]] = []
-        facets: list[tuple[int, str, bytes]] = []
+        accounts: list[tuple[str, bytes | None]] = []
+        facets: list[tuple[int, str, bytes | None]] = []
         for key, value in rows:
-            if value is None:
-                continue
             if key[:1] == _ACCOUNT:
                 accounts.append((key[1:].decode(), value))
             elif key[:1] == _FACET:

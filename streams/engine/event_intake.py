@@ -1,33 +1,45 @@
 """From the raw records of a chunk to the numeric columns that the engine keeps.
 
-The first half of a chunk's way: bytes -> Avro block -> polars columns -> numbers.
+The first half of a chunk's way: bytes -> checked places of fields -> numbers.
 The second half, numbers -> state and outputs, is in `accounts_stage`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
-from streams.contracts import WriterSchemas, decode_chunk
+from streams.contracts import WriterSchemas
+from streams.contracts.byte_column import ByteColumn
+from streams.contracts.fields import DecodedFields, decode_fields
 from streams.engine.stage import Chunk, Rejected
 from streams.errors import InvalidRecord
 from streams.features.account_row import MODEL_SLOTS
 from streams.features.account_table import AccountTable
 from streams.features.event_columns import EventColumns
 from streams.features.facet_directory import FacetDirectory
+from streams.features.key_table import SEED, KeyTable
 from streams.features.stable_hash import stable_hash
-from streams.sketch.columns import sketch_columns, sketch_matrix
-from streams.sketch.layout import SKETCH_BYTES
+from streams.sketch.columns import sketch_columns
+from streams.sketch.layout import SKETCH_BYTES, SKETCH_VERSION
 
-__all__ = ["EventIntake"]
+__all__ = ["SILENT_MINUTES", "EventIntake"]
 
 MILLISECONDS_PER_MINUTE: Final = 60_000
 _INFRASTRUCTURE_FIELDS: Final = ("network", "tls_ja4", "client", "payment")
+_FIELDS: Final = (
+    *("occurred_at", "account_id", "organization_id", "account_created_at"),
+    *_INFRASTRUCTURE_FIELDS,
+    *("request_model", "enforced_action_id", "sketch"),
+    *("usage_input_tokens", "usage_output_tokens", "usage_reasoning_output_tokens"),
+)
+
+_MINUTES_PER_DAY: Final = 24 * 60
+SILENT_MINUTES: Final = 30 * _MINUTES_PER_DAY
+"""Minutes of silence after which an account or a facet may be forgotten."""
 
 
 class EventIntake:
@@ -46,24 +58,30 @@ class EventIntake:
         self._writers = writers
         self.models: list[str] = []
         self.model_bucket = np.zeros(0, np.int64)
-        self._model_numbers: dict[str, int] = {}
+        self._model_numbers = KeyTable()
 
-    def decode(self, chunk: Chunk) -> tuple[EventColumns | None, list[Rejected]]:
+    def decode(
+        self, chunk: Chunk, floor: int = -1
+    ) -> tuple[EventColumns | None, list[Rejected]]:
         """Decode a chunk; `EventColumns.minute` is still each event's own minute.
 
-        A retriable error of the resolver in ``writers`` changes nothing here.
+        ``floor`` is the earliest minute in which its events will count. A retriable
+        error of the resolver in ``writers`` changes nothing here.
         """
-        frame, kept, refused = decode_chunk(
+        fields = decode_fields(
             "RequestEvent",
             chunk.values,
+            _FIELDS,
             writers=self._writers,
             sketch_bytes=SKETCH_BYTES,
         )
         offsets = np.asarray(chunk.offsets, np.int64)
-        rejected = [Rejected(int(offsets[at]), error) for at, error in refused]
-        offset = offsets[kept]
-        occurred = frame["occurred_at"].to_numpy()
-        sent = np.asarray(chunk.timestamps, np.int64)[kept]
+        rejected = [Rejected(int(offsets[at]), error) for at, error in fields.rejected]
+        if not len(fields.kept):
+            return None, rejected
+        offset = offsets[fields.kept]
+        occurred = fields.longs["occurred_at"].values
+        sent = np.asarray(chunk.timestamps, np.int64)[fields.kept]
         ahead = occurred - sent
         # Kafka gives -1 where a record has no timestamp: then nothing is known.
         wild = (ahead > self.max_future_ms) & (sent >= 0)
@@ -76,40 +94,46 @@ class EventIntake:
                     f"the setting max_future"
                 )
                 rejected.append(Rejected(int(offset[at]), error))
-            frame, offset = frame.filter(pl.Series(~wild)), offset[~wild]
-        if not len(offset):
-            return None, rejected
-        return self._columns(frame, offset), rejected
+            fields, offset = fields.select(~wild), offset[~wild]
+            if not len(offset):
+                return None, rejected
+        return self._columns(fields, offset, floor), rejected
 
     def _columns(
-        self, frame: pl.DataFrame, offset: npt.NDArray[np.int64]
+        self, fields: DecodedFields, offset: npt.NDArray[np.int64], floor: int
     ) -> EventColumns:
-        account_ids = frame["account_id"].to_list()
-        slot = self.accounts.slots(account_ids)
-        matrix, _ = sketch_matrix(frame["sketch"])
+        texts, longs = fields.bytes, fields.longs
+        minute = longs["occurred_at"].values // MILLISECONDS_PER_MINUTE
+        slot = self.accounts.slots_of(texts["account_id"])
+        matrix = texts["sketch"].matrix(SKETCH_BYTES)
+        matrix[matrix[:, 0] != SKETCH_VERSION] = 0
         sketch = sketch_columns(matrix)
         templates = np.stack(
             [sketch.head, sketch.tail, sketch.band0, sketch.band1, sketch.system], 1
         )
         infrastructure = np.stack(
             [
-                self.directory.numbers(kind, frame[field].to_list())
+                self.directory.numbers_of(kind, texts[field])
                 for kind, field in enumerate(_INFRASTRUCTURE_FIELDS)
             ],
             1,
         )
-        created = frame["account_created_at"].fill_null(-MILLISECONDS_PER_MINUTE)
+        created, known = longs["account_created_at"]
         return EventColumns(
             offset=offset,
-            minute=frame["occurred_at"].to_numpy() // MILLISECONDS_PER_MINUTE,
+            minute=minute,
             slot=slot,
-            owner=self._owners(slot, account_ids, frame["organization_id"].to_list()),
-            created_minute=created.to_numpy() // MILLISECONDS_PER_MINUTE,
-            refused=frame["enforced_action_id"].is_not_null().to_numpy(),
-            model=self._models(frame["request_model"].to_list()),
-            tokens_in=_tokens(frame["usage_input_tokens"]),
-            tokens_out=_tokens(frame["usage_output_tokens"]),
-            tokens_reasoning=_tokens(frame["usage_reasoning_output_tokens"]),
+            owner=self._owners(
+                slot, np.maximum.accumulate(np.maximum(minute, floor)), texts
+            ),
+            created_minute=np.where(known, created // MILLISECONDS_PER_MINUTE, -1),
+            refused=texts["enforced_action_id"].present,
+            model=self._models(texts["request_model"]),
+            tokens_in=np.maximum(longs["usage_input_tokens"].values, 0),
+            tokens_out=np.maximum(longs["usage_output_tokens"].values, 0),
+            tokens_reasoning=np.maximum(
+                longs["usage_reasoning_output_tokens"].values, 0
+            ),
             markers=sketch.markers,
             templates=templates,
             exact=sketch.exact,
@@ -119,32 +143,39 @@ class EventIntake:
     def _owners(
         self,
         slot: npt.NDArray[np.int64],
-        account_ids: Sequence[str],
-        organizations: Sequence[str | None],
+        minute: npt.NDArray[np.int64],
+        texts: Mapping[str, ByteColumn],
     ) -> npt.NDArray[np.uint64]:
-        """Hash the owner of accounts without a row; a known row has its owner."""
+        """Hash the owner of accounts without a row, or with one that may be forgotten.
+
+        ``minute`` is the one in which each event counts. Only an account's first event
+        of a day gets the owner: no other can begin a row.
+        """
         owner = np.zeros(len(slot), np.uint64)
-        unknown = np.flatnonzero(self.accounts.rows["version"][slot] == 0)
-        for at in unknown.tolist():
-            organization = organizations[at]
+        rows = self.accounts.rows
+        unknown = rows["version"][slot] == 0
+        unknown |= rows["last_minute"][slot] < minute[-1] - SILENT_MINUTES
+        accounts, organizations = texts["account_id"], texts["organization_id"]
+        candidates = np.flatnonzero(unknown)
+        days = minute[candidates] // _MINUTES_PER_DAY - minute[0] // _MINUTES_PER_DAY
+        key = slot[candidates] * (int(days[-1]) + 1 if len(days) else 1) + days
+        _, first = np.unique(key, return_index=True)
+        for at in candidates[first].tolist():
+            organization = organizations.text(at)
             owner[at] = stable_hash(
-                f"account:{account_ids[at]}"
+                f"account:{accounts.text(at)}"
                 if organization is None
                 else f"organization:{organization}"
             )
         return owner
 
-    def _models(self, names: Sequence[str]) -> npt.NDArray[np.int64]:
-        known = self._model_numbers
-        for name in dict.fromkeys(names):
-            if name not in known:
-                known[name] = len(self.models)
-                self.models.append(name)
-                bucket = stable_hash(name) % MODEL_SLOTS
-                self.model_bucket = np.append(self.model_bucket, bucket)
-        return np.array([known[name] for name in names], np.int64)
-
-
-def _tokens(column: pl.Series) -> npt.NDArray[np.int64]:
-    counts: npt.NDArray[np.int64] = column.fill_null(0).to_numpy()
-    return np.maximum(counts, 0)
+    def _models(self, names: ByteColumn) -> npt.NDArray[np.int64]:
+        numbers, new = self._model_numbers.find_or_number(
+            names.hashes(SEED), len(self.models)
+        )
+        for at in new.tolist():
+            name = names.text(at) or ""
+            self.models.append(name)
+            bucket = stable_hash(name) % MODEL_SLOTS
+            self.model_bucket = np.append(self.model_bucket, bucket)
+        return numbers

@@ -8,6 +8,8 @@ how many events each minute had.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -21,7 +23,8 @@ from streams.features.account_table import AccountTable
 from streams.features.account_update import Updated
 from streams.features.event_columns import EventColumns
 from streams.features.facet_directory import FacetDirectory
-from streams.features.segments import run_starts
+from streams.features.segments import run_starts, running
+from streams.features.text_arena import TextArena
 
 __all__ = ["MAX_FILLINGS", "FacetRows", "facet_sums"]
 
@@ -39,7 +42,9 @@ _TEXT_BYTES: Final = 5
 
 _HEAD, _TAIL, _BAND0, _BAND1 = 0, 1, 2, 3
 _SHARED_BY: Final = 2
+_TEXTS: Final = ("account", "name", "model")
 _MINUTES_PER_HOUR: Final = 60
+_HOURS_PER_DAY: Final = 24
 
 Column = npt.NDArray[Any] | list[str]
 
@@ -49,6 +54,7 @@ class FacetRows:
 
     def __init__(self) -> None:
         self._members: list[dict[str, npt.NDArray[Any]]] = []
+        self._texts: dict[str, dict[str, int]] = {name: {} for name in _TEXTS}
         self._sums: list[dict[str, npt.NDArray[Any]]] = []
 
     def add_members(
@@ -97,13 +103,19 @@ class FacetRows:
         self._members.append(
             {
                 "minute": events.minute[first].astype("<i4"),
-                "account": _texts(accounts.ids, events.slot[first]),
+                "account": self._text(
+                    "account", events.slot[first], accounts.texts.texts
+                ),
                 "owner": rows["owner"],
                 "created": rows["created_minute"],
                 "kind": kind[starts].astype("u1"),
                 "facet": facet[starts],
-                "name": _texts(directory.names, name[starts]),
-                "model": _texts(models, events.model[first]),
+                "name": self._text(
+                    "name", name[starts], partial(_named, directory.texts)
+                ),
+                "model": self._text(
+                    "model", events.model[first], lambda used: [models[n] for n in used]
+                ),
                 "count": counts.astype("<u4"),
                 "events": updated.events[last].astype("<u4"),
                 "templated": updated.templated[last].astype("<u4"),
@@ -155,9 +167,9 @@ class FacetRows:
         begin = run_starts(number)
         facets = number[begin]
         state = directory.counts[facets]
-        accounts = _running(new, begin, state["accounts"])
+        accounts = running(new, begin, state["accounts"])
         shared = accounts >= _SHARED_BY
-        traffic = _running(np.where(shared, uses, 0), begin, state["events"])
+        traffic = running(np.where(shared, uses, 0), begin, state["events"])
         hour = minute // _MINUTES_PER_HOUR
         hour_before = np.append(-1, hour[:-1])
         hour_before[begin] = state["hour"]
@@ -178,14 +190,34 @@ class FacetRows:
         any_sent = (last >= 0) & (sent[last] >= begin) if len(sent) else last >= 0
         newest = sent[last] if len(sent) else last
         state["accounts"] = accounts[ends]
-        # An unshared facet's hour decides nothing; left alone, the row stays clean.
-        state["hour"] = np.where(shared[ends], hour[ends], state["hour"])
+        # An unshared facet only tells the day of its last use: its row stays clean.
+        days = run_starts(number, hour // _HOURS_PER_DAY)
+        opening = days[np.searchsorted(days, ends, "right") - 1]
+        first_of_day = hour[opening]
+        same_day = first_of_day // _HOURS_PER_DAY == state["hour"] // _HOURS_PER_DAY
+        used = np.where(
+            shared[ends], hour[ends], np.where(same_day, state["hour"], first_of_day)
+        )
+        later = used != state["hour"]
+        state["hour"] = used
         state["events"] = traffic[ends]
         state["events"][any_sent] -= traffic[newest[any_sent]].astype(np.uint32)
         state["sent"][any_sent] = accounts[newest[any_sent]]
         directory.counts[facets] = state
         grown = np.add.reduceat(new, begin) > 0
-        directory.touch(facets[grown | shared[ends]])
+        directory.touch(facets[grown | shared[ends] | later])
+
+    def _text(
+        self,
+        column: str,
+        numbers: npt.NDArray[np.int64],
+        look_up: Callable[[npt.NDArray[np.int64]], list[str]],
+    ) -> npt.NDArray[np.int64]:
+        """Give the places of texts in the column's table, which grows as needed."""
+        used, which = np.unique(numbers, return_inverse=True)
+        table = self._texts[column]
+        places = [table.setdefault(text, len(table)) for text in look_up(used)]
+        return np.array(places, np.int64)[which]
 
     def for_partition(self, partition: int, partitions: int) -> list[dict[str, Column]]:
         """Cut the rows of one facets partition into parts that fit a record each."""
@@ -194,28 +226,15 @@ class FacetRows:
         mine = _where(members, "facet", partition, partitions)
         mine_sums = _where(sums, "sum_facet", partition, partitions)
         rows = max(len(mine), len(mine_sums), 1)
-        size = max(_PART_BYTES // _largest_row(members, mine), 1)
+        tables = {name: list(table) for name, table in self._texts.items()}
+        size = max(_PART_BYTES // _largest_row(members, mine, tables), 1)
         parts = []
         for start in range(0, rows, size):
             stop = start + size
-            part = _take_members(members, mine[start:stop])
+            part = _take_members(members, mine[start:stop], tables)
             part.update({k: v[mine_sums[start:stop]] for k, v in sums.items()})
             parts.append(part)
         return parts
-
-
-def _running(
-    values: npt.NDArray[np.int64],
-    begin: npt.NDArray[np.int64],
-    base: npt.NDArray[Any],
-) -> npt.NDArray[np.int64]:
-    """Add up within runs that begin at ``begin``, each from its own ``base``."""
-    total = np.cumsum(values, dtype=np.int64)
-    lengths = np.diff(np.append(begin, len(values)))
-    running: npt.NDArray[np.int64] = total + np.repeat(
-        base - (total[begin] - values[begin]), lengths
-    )
-    return running
 
 
 def _since(
@@ -236,11 +255,9 @@ def _since(
     return since
 
 
-def _texts(texts: list[str], numbers: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-    """Look texts up by number; -1 gives the empty text."""
-    found = np.empty(len(numbers), object)
-    found[:] = [texts[number] if number >= 0 else "" for number in numbers.tolist()]
-    return found
+def _named(texts: TextArena, numbers: npt.NDArray[np.int64]) -> list[str]:
+    """Look names up by number; -1 gives the empty text."""
+    return [texts.text(number) if number >= 0 else "" for number in numbers.tolist()]
 
 
 def _joined(parts: list[dict[str, npt.NDArray[Any]]]) -> dict[str, npt.NDArray[Any]]:
@@ -261,22 +278,25 @@ def _where(
 
 
 def _largest_row(
-    members: dict[str, npt.NDArray[Any]], rows: npt.NDArray[np.int64]
+    members: dict[str, npt.NDArray[Any]],
+    rows: npt.NDArray[np.int64],
+    tables: dict[str, list[str]],
 ) -> int:
     """Give the bytes that a row has at most: ids may be long."""
     size = _ROW_BYTES
-    for column in members.values():
-        if column.dtype == object:
-            texts = set(column[rows].tolist())
-            longest = max((len(text.encode()) for text in texts), default=0)
-            size += _TEXT_BYTES + longest
+    if len(rows):
+        for name, table in tables.items():
+            used = np.unique(members[name][rows]).tolist()
+            size += _TEXT_BYTES + max(len(table[number].encode()) for number in used)
     return size
 
 
 def _take_members(
-    members: dict[str, npt.NDArray[Any]], rows: npt.NDArray[np.int64]
+    members: dict[str, npt.NDArray[Any]],
+    rows: npt.NDArray[np.int64],
+    tables: dict[str, list[str]],
 ) -> dict[str, Column]:
-    """Take member rows; text columns become a table of names and numbers into it."""
+    """Take member rows; text columns become a table of texts and numbers into it."""
     if not len(rows):
         return {}
     ends = np.cumsum(members["fillings"], dtype=np.int64)
@@ -287,10 +307,14 @@ def _take_members(
     for name, column in members.items():
         if name == "exact":
             part[name] = column[exact]
-        elif column.dtype == object:
-            values, numbers = np.unique(column[rows].astype(str), return_inverse=True)
-            part[name] = values.tolist()
-            part[f"{name}_number"] = numbers.astype("<u4")
+        elif name in tables:
+            used, which = np.unique(column[rows], return_inverse=True)
+            texts = [tables[name][number] for number in used.tolist()]
+            order = sorted(range(len(texts)), key=texts.__getitem__)
+            rank = np.empty(len(order), "<u4")
+            rank[order] = np.arange(len(order))
+            part[name] = [texts[at] for at in order]
+            part[f"{name}_number"] = rank[which]
         else:
             part[name] = column[rows]
     return part

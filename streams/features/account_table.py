@@ -8,8 +8,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from streams.contracts.byte_column import ByteColumn
 from streams.errors import StateError
 from streams.features.account_row import ACCOUNT_ROW, ROW_VERSION
+from streams.features.key_table import SEED, KeyTable
+from streams.features.text_arena import TextArena
 
 __all__ = ["AccountTable"]
 
@@ -29,37 +32,39 @@ class AccountTable:
 
     def __init__(self) -> None:
         self.rows: npt.NDArray[Any] = np.zeros(_FIRST_CAPACITY, ACCOUNT_ROW)
-        self.ids: list[str] = []
-        self._slot_of: dict[str, int] = {}
+        self.texts = TextArena()
+        self._slots = KeyTable()
         self._dirty = np.zeros(_FIRST_CAPACITY, bool)
+        self._gone: set[str] = set()
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.texts)
+
+    @property
+    def ids(self) -> list[str]:
+        """All account ids, in the order of their rows."""
+        return self.texts.texts(np.arange(len(self)))
 
     def slots(self, account_ids: Sequence[str]) -> npt.NDArray[np.int64]:
         """Give the row number of each account, a new one where it is not known."""
-        found = self._slot_of
-        slots = [found.get(account_id, -1) for account_id in account_ids]
-        result = np.array(slots, np.int64)
-        for index in np.flatnonzero(result < 0).tolist():
-            result[index] = self._slot(account_ids[index])
-        return result
+        return self.slots_of(ByteColumn.of(account_ids))
+
+    def slots_of(self, account_ids: ByteColumn) -> npt.NDArray[np.int64]:
+        """Give the row number of each account of a column, as `slots` does."""
+        slots, new = self._slots.find_or_number(account_ids.hashes(SEED), len(self))
+        if len(new):
+            self.texts.append(account_ids.select(new))
+            if len(self) > len(self.rows):
+                self._grow(2 * len(self))
+        return slots
 
     def slot_of(self, account_id: str) -> int | None:
         """Give the row number of a known account, else None."""
-        return self._slot_of.get(account_id)
+        key = ByteColumn.of([account_id]).hashes(SEED)
+        slot = int(self._slots.find(key)[0])
+        return None if slot < 0 else slot
 
-    def _slot(self, account_id: str) -> int:
-        slot = self._slot_of.get(account_id)
-        if slot is None:
-            slot = self._slot_of[account_id] = len(self.ids)
-            self.ids.append(account_id)
-            if slot >= len(self.rows):
-                self._grow()
-        return slot
-
-    def _grow(self) -> None:
-        capacity = 2 * len(self.rows)
+    def _grow(self, capacity: int) -> None:
         rows = np.zeros(capacity, ACCOUNT_ROW)
         rows[: len(self.rows)] = self.rows
         dirty = np.zeros(capacity, bool)
@@ -70,18 +75,52 @@ class AccountTable:
         """Mark rows as changed since the last flush."""
         self._dirty[slots] = True
 
-    def take_dirty(self) -> Iterator[tuple[str, bytes]]:
-        """Yield (account id, row bytes) of the changed rows and mark them clean."""
-        slots = np.flatnonzero(self._dirty[: len(self.ids)])
-        self._dirty[slots] = False
-        packed = self.rows[slots].tobytes()
-        size = ACCOUNT_ROW.itemsize
-        for number, slot in enumerate(slots.tolist()):
-            yield self.ids[slot], packed[number * size : (number + 1) * size]
+    def forget(self, slots: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Remove accounts; give the new number of every old row, -1 for the removed."""
+        kept = np.ones(len(self), bool)
+        kept[slots] = False
+        self._gone.update(self.texts.texts(slots))
+        stay = np.flatnonzero(kept)
+        moved = np.full(len(self), -1, np.int64)
+        moved[stay] = np.arange(len(stay))
+        self.rows, self._dirty = self.rows[stay], self._dirty[stay]
+        self.texts.keep(stay)
+        self._grow(max(len(stay), _FIRST_CAPACITY))
+        self._slots.renumber(moved)
+        return moved
 
-    def restore(self, rows: Iterable[tuple[str, bytes]]) -> None:
-        """Set rows from their bytes; raise `StateError` on another layout."""
-        pairs = list(rows)
+    def clear(self, slots: npt.NDArray[np.int64]) -> None:
+        """Let accounts start afresh, whose rows are still asked for."""
+        self.rows[slots] = np.zeros(1, ACCOUNT_ROW)
+        self.touch(slots)
+
+    def take_dirty(self) -> Iterator[tuple[str, bytes | None]]:
+        """Yield (account id, row bytes) of the changed rows and mark them clean.
+
+        None stands for the bytes of an account that was removed.
+        """
+        slots = np.flatnonzero(self._dirty[: len(self)])
+        self._dirty[slots] = False
+        rows = self.rows[slots]
+        packed, size = rows.tobytes(), ACCOUNT_ROW.itemsize
+        begun = (rows["version"] > 0).tolist()
+        for number, account_id in enumerate(self.texts.texts(slots)):
+            self._gone.discard(account_id)
+            row = packed[number * size : (number + 1) * size]
+            yield account_id, row if begun[number] else None
+        for account_id in sorted(self._gone):
+            yield account_id, None
+        self._gone.clear()
+
+    def restore(self, rows: Iterable[tuple[str, bytes | None]]) -> None:
+        """Set rows from what `take_dirty` gave; `StateError` on another layout."""
+        last = dict(rows)
+        gone = [self.slot_of(key) for key, value in last.items() if value is None]
+        known = [slot for slot in gone if slot is not None]
+        if known:
+            self.forget(np.array(known, np.int64))
+            self._gone.clear()
+        pairs = [(key, value) for key, value in last.items() if value is not None]
         if not pairs:
             return
         size = ACCOUNT_ROW.itemsize
@@ -98,6 +137,5 @@ class AccountTable:
                 f"account rows are not of layout version {ROW_VERSION}; "
                 f"start with a new app_id"
             )
-        # A key may occur more than once in a batch: numpy keeps the last on assignment.
         slots = self.slots([key for key, _ in pairs])
         self.rows[slots] = table

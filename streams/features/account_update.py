@@ -21,7 +21,14 @@ from streams.features.event_columns import EventColumns
 from streams.features.segments import run_starts, segment_rank
 from streams.features.template_gate import open_templates
 
-__all__ = ["Updated", "begin_rows", "first_uses", "update_rows"]
+__all__ = [
+    "MINUTES_PER_DAY",
+    "MINUTES_PER_HOUR",
+    "Updated",
+    "begin_rows",
+    "first_uses",
+    "update_rows",
+]
 
 MINUTES_PER_HOUR: Final = 60
 MINUTES_PER_DAY: Final = 1440
@@ -50,6 +57,7 @@ def begin_rows(rows: npt.NDArray[Any], batch: EventColumns) -> None:
     rows["owner"][slots] = batch.owner[first]
     rows["created_minute"][slots] = batch.created_minute[first]
     rows["first_minute"][slots] = batch.minute[first]
+    rows["last_minute"][slots] = batch.minute[first]
     rows["hour"][slots] = -1
     rows["day"][slots] = -1
 

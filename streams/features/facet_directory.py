@@ -12,8 +12,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from streams.contracts.byte_column import ByteColumn
 from streams.features.account_row import INFRASTRUCTURE_KINDS
+from streams.features.key_table import SEED, KeyTable
 from streams.features.stable_hash import stable_hash
+from streams.features.text_arena import TextArena
 
 __all__ = ["FacetDirectory", "facet_hash"]
 
@@ -41,32 +44,50 @@ class FacetDirectory:
     """(kind, id) to a row number, with columns of hash, kind and account counts."""
 
     def __init__(self) -> None:
-        self._row_of: tuple[dict[str, int], ...] = tuple(
-            {} for _ in INFRASTRUCTURE_KINDS
-        )
-        self.names: list[str] = []
+        self.texts = TextArena()
         self.kinds = np.zeros(_FIRST_CAPACITY, np.uint8)
         self.hashes = np.zeros(_FIRST_CAPACITY, np.uint64)
         self.counts = np.zeros(_FIRST_CAPACITY, _PACKED)
         self._dirty = np.zeros(_FIRST_CAPACITY, bool)
+        self._numbers = KeyTable()
+        self._gone: set[tuple[int, str]] = set()
 
     def __len__(self) -> int:
-        return len(self.names)
+        return len(self.texts)
+
+    @property
+    def names(self) -> list[str]:
+        """The ids of all facets, in the order of their rows."""
+        return self.texts.texts(np.arange(len(self)))
 
     def numbers(
         self, kind: int, identifiers: Sequence[str | None]
     ) -> npt.NDArray[np.int64]:
         """Give the row number of each facet of one kind; -1 where there is none."""
-        found = self._row_of[kind]
-        result = np.array(
-            [-1 if name is None else found.get(name, -2) for name in identifiers],
-            np.int64,
-        )
-        for index in np.flatnonzero(result == -2).tolist():
-            name = identifiers[index]
-            if name is not None:  # -2 marks names only; this tells the type checker
-                result[index] = self._number(kind, name)
-        return result
+        return self.numbers_of(kind, ByteColumn.of(identifiers))
+
+    def numbers_of(self, kind: int, identifiers: ByteColumn) -> npt.NDArray[np.int64]:
+        """Give the row number of each facet of a column, as `numbers` does."""
+        numbers = np.full(len(identifiers.at), -1, np.int64)
+        present = np.flatnonzero(identifiers.present)
+        if len(present) < len(numbers):
+            identifiers = identifiers.select(present)
+        keys = identifiers.hashes(SEED + kind)
+        numbers[present], new = self._numbers.find_or_number(keys, len(self))
+        if len(new):
+            self._add(kind, identifiers.select(new))
+        return numbers
+
+    def _add(self, kind: int, identifiers: ByteColumn) -> None:
+        known = len(self)
+        self.texts.append(identifiers)
+        if len(self) > len(self.kinds):
+            self._grow(2 * len(self))
+        added = np.arange(known, len(self))
+        self.kinds[added] = kind
+        self.counts[added] = np.zeros(1, _PACKED)
+        name = INFRASTRUCTURE_KINDS[kind]
+        self.hashes[added] = [facet_hash(name, t) for t in self.texts.texts(added)]
 
     def hashes_of(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
         """Give the hashes of facets by row number; -1 gives 0.
@@ -79,37 +100,71 @@ class FacetDirectory:
         )
         return hashes
 
-    def _number(self, kind: int, name: str) -> int:
-        number = self._row_of[kind].get(name)
-        if number is None:
-            number = self._row_of[kind][name] = len(self.names)
-            self.names.append(name)
-            if number >= len(self.kinds):
-                self._grow()
-            self.kinds[number] = kind
-            self.hashes[number] = facet_hash(INFRASTRUCTURE_KINDS[kind], name)
-        return number
+    def _grow(self, capacity: int) -> None:
+        size = min(len(self.kinds), capacity)
+        for name in ("kinds", "hashes", "counts", "_dirty"):
+            old = getattr(self, name)
+            new = np.zeros(capacity, old.dtype)
+            new[:size] = old[:size]
+            setattr(self, name, new)
 
-    def _grow(self) -> None:
-        more = len(self.kinds)
-        self.kinds = np.concatenate([self.kinds, np.zeros(more, np.uint8)])
-        self.hashes = np.concatenate([self.hashes, np.zeros(more, np.uint64)])
-        self.counts = np.concatenate([self.counts, np.zeros(more, _PACKED)])
-        self._dirty = np.concatenate([self._dirty, np.zeros(more, bool)])
+    def forget(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Remove facets; give the new number of every old one, -1 for the removed."""
+        kept = np.ones(len(self), bool)
+        kept[numbers] = False
+        kinds = self.kinds[numbers].tolist()
+        self._gone.update(zip(kinds, self.texts.texts(numbers), strict=True))
+        stay = np.flatnonzero(kept)
+        moved = np.full(len(self), -1, np.int64)
+        moved[stay] = np.arange(len(stay))
+        for name in ("kinds", "hashes", "counts", "_dirty"):
+            setattr(self, name, getattr(self, name)[stay])
+        self.texts.keep(stay)
+        self._grow(max(len(stay), _FIRST_CAPACITY))
+        self._numbers.renumber(moved)
+        return moved
+
+    def clear(self, numbers: npt.NDArray[np.int64]) -> None:
+        """Let facets start afresh, whose rows are still asked for."""
+        self.counts[numbers] = np.zeros(1, _PACKED)
+        kinds = self.kinds[numbers].tolist()
+        self._gone.update(zip(kinds, self.texts.texts(numbers), strict=True))
+        self._dirty[numbers] = False
 
     def touch(self, numbers: npt.NDArray[np.int64]) -> None:
         """Mark rows as changed since the last flush."""
         self._dirty[numbers] = True
 
-    def take_dirty(self) -> Iterator[tuple[int, str, bytes]]:
-        """Yield (kind, id, row bytes) of the changed rows and mark them clean."""
-        for number in np.flatnonzero(self._dirty[: len(self.names)]).tolist():
-            row = self.counts[number].tobytes()
-            yield int(self.kinds[number]), self.names[number], row
-        self._dirty[:] = False
+    def take_dirty(self) -> Iterator[tuple[int, str, bytes | None]]:
+        """Yield (kind, id, row bytes) of the changed rows and mark them clean.
 
-    def restore(self, rows: Iterable[tuple[int, str, bytes]]) -> None:
+        None stands for the bytes of a facet that was removed.
+        """
+        numbers = np.flatnonzero(self._dirty[: len(self)])
+        self._dirty[numbers] = False
+        packed, size = self.counts[numbers].tobytes(), _PACKED.itemsize
+        kinds = self.kinds[numbers].tolist()
+        names = self.texts.texts(numbers)
+        for at, facet in enumerate(zip(kinds, names, strict=True)):
+            self._gone.discard(facet)
+            yield *facet, packed[at * size : (at + 1) * size]
+        for kind, name in sorted(self._gone):
+            yield kind, name, None
+        self._gone.clear()
+
+    def restore(self, rows: Iterable[tuple[int, str, bytes | None]]) -> None:
         """Set rows from what `take_dirty` gave."""
-        for kind, name, packed in rows:
-            number = self._number(kind, name)
-            self.counts[number] = np.frombuffer(packed, _PACKED)[0]
+        last = {(kind, name): packed for kind, name, packed in rows}
+        for kind in range(len(INFRASTRUCTURE_KINDS)):
+            of_kind = {n: row for (k, n), row in last.items() if k == kind}
+            gone = [name for name, packed in of_kind.items() if packed is None]
+            column = ByteColumn.of(gone)
+            found = self._numbers.find(column.hashes(SEED + kind))
+            if (found >= 0).any():
+                self.forget(found[found >= 0])
+            kept = {name: row for name, row in of_kind.items() if row is not None}
+            if kept:
+                numbers = self.numbers(kind, list(kept))
+                packed = b"".join(kept.values())
+                self.counts[numbers] = np.frombuffer(packed, _PACKED)
+        self._gone.clear()

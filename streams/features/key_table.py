@@ -12,7 +12,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["KeyTable"]
+__all__ = ["SEED", "KeyTable"]
+
+SEED: Final = hash("distillwatch") & (1 << 62) - 1
+"""Seed of the hashes that ids are looked up by. It differs between processes, as that
+of Python's own dicts does, so that nobody can make ids that collide. No result depends
+on it."""
 
 _FIRST_CAPACITY: Final = 1024
 _MOST_FILLED: Final = 0.5
@@ -71,6 +76,31 @@ class KeyTable:
             self._grow(needed)
         self._put(keys, rows.astype(np.int32))
         self._count = needed
+
+    def renumber(self, moved: Rows) -> None:
+        """Give every row its new number, by the old one; -1 removes its key."""
+        taken = np.flatnonzero(self._rows >= 0)
+        keys, rows = self._keys[taken], moved[self._rows[taken]]
+        self.replace(keys[rows >= 0], rows[rows >= 0])
+
+    def find_or_number(self, keys: Keys, known: int) -> tuple[Rows, Rows]:
+        """Find rows, and number unknown keys from ``known`` on, as they first occur.
+
+        Returns the rows, and for each new row the place where its key first occurs.
+        """
+        found = self.find(keys)
+        unknown = np.flatnonzero(found < 0)
+        if not len(unknown):
+            return found, unknown
+        fresh, first, which = np.unique(
+            keys[unknown], return_index=True, return_inverse=True
+        )
+        order = np.argsort(first)
+        rank = np.empty(len(order), np.int64)
+        rank[order] = known + np.arange(len(order))
+        self.insert(fresh, rank)
+        found[unknown] = rank[which]
+        return found, unknown[first[order]]
 
     def replace(self, keys: Keys, rows: Rows) -> None:
         """Start anew with distinct keys: that is how keys are removed."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import fastavro
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import event as note
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from streams.contracts.codec import decode, decode_datum, encode, encode_datum
 from streams.contracts.columnar import DecodedChunk, decode_chunk
+from streams.contracts.fields import decode_fields
 from streams.contracts.projection import frame_schema, records_of_frame
 from streams.contracts.schemas import physical, schema, schema_names
 from streams.contracts.writers import (
@@ -59,6 +61,38 @@ def columnar_answer(name: str, chunk: DecodedChunk) -> Answer:
     return kept, [(place, repr(error)) for place, error in chunk.rejected]
 
 
+_READABLE = (pl.String(), pl.Binary(), pl.Int32(), pl.Int64())
+
+
+def check_fields(
+    name: str, values: Sequence[bytes | None], chunk: DecodedChunk, **options: Any
+) -> None:
+    """Fields that are read where they lie are those of the frame."""
+    fields = [
+        field["name"]
+        for field in physical(schema(name))["fields"]
+        if frame_schema(name)[field["name"]] in _READABLE
+        and "enum" not in repr(field["type"])
+    ]
+    read = decode_fields(name, values, fields, **options)
+    assert read.kept.tolist() == chunk.kept.tolist()
+    assert list(map(repr, read.rejected)) == list(map(repr, chunk.rejected))
+    assert len(read.kept) == 0 or {*read.bytes, *read.longs} == {*fields}
+    for field, column in read.bytes.items():
+        expected = [
+            value.encode() if isinstance(value, str) else value
+            for value in chunk.frame[field].to_list()
+        ]
+        assert [column.value(at) for at in range(len(expected))] == expected
+    for field, longs in read.longs.items():
+        present = longs.present.tolist()
+        found = [
+            n if known else None
+            for n, known in zip(longs.values.tolist(), present, strict=True)
+        ]
+        assert found == chunk.frame[field].to_list()
+
+
 @pytest.mark.parametrize("name", schema_names())
 @settings(max_examples=25)
 @given(data=st.data())
@@ -70,6 +104,7 @@ def test_good_records_of_every_schema_come_back(
 
     assert columnar_answer(name, chunk) == row_answer(name, values)
     assert chunk.frame.height == len(values)
+    check_fields(name, values, chunk)
 
 
 VARINTS = st.sampled_from(
@@ -124,6 +159,7 @@ def test_corruption_is_answered_as_the_row_codec_does(
     chunk = decode_chunk(name, values)
 
     assert columnar_answer(name, chunk) == row_answer(name, values)
+    check_fields(name, values, chunk)
 
 
 @settings(max_examples=150)
@@ -157,6 +193,7 @@ def test_rules_are_answered_as_the_row_codec_does(
 
     expected = row_answer("RequestEvent", values, sketch_bytes=88)
     assert columnar_answer("RequestEvent", chunk) == expected
+    check_fields("RequestEvent", values, chunk, sketch_bytes=88)
 
 
 def test_a_shifted_boundary_does_not_go_unnoticed() -> None:
@@ -262,6 +299,7 @@ def test_corruption_of_an_older_version_is_answered_alike(
 
     expected = row_answer("RequestEvent", values, writers)
     assert columnar_answer("RequestEvent", chunk) == expected
+    check_fields("RequestEvent", values, chunk, writers=writers)
 
 
 def test_framings_writers_and_strangers_mix(event: Event) -> None:
@@ -288,6 +326,7 @@ def test_framings_writers_and_strangers_mix(event: Event) -> None:
 
     expected = row_answer("RequestEvent", values, writers)
     assert columnar_answer("RequestEvent", chunk) == expected
+    check_fields("RequestEvent", values, chunk, writers=writers)
     assert chunk.kept.tolist() == [0, 1, 2, 8]
     assert chunk.frame["occurred_at"][1] == 5
     assert isinstance(chunk.rejected[0][1], ContentRefused)
@@ -298,6 +337,7 @@ def test_tombstones_are_rejected(event: Event) -> None:
     chunk = decode_chunk("RequestEvent", [None, good, None])
 
     assert chunk.kept.tolist() == [1]
+    check_fields("RequestEvent", [None, good, None], chunk)
     assert [place for place, _ in chunk.rejected] == [0, 2]
     assert all(isinstance(error, UndecodableRecord) for _, error in chunk.rejected)
 

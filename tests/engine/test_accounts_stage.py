@@ -13,6 +13,7 @@ from streams.engine.accounts_stage import LIKENESS_GATE, AccountsStage
 from streams.engine.stage import Chunk, Row
 from streams.errors import InvalidRecord, StateError
 from streams.features.account_row import ACCOUNT_ROW, INFRASTRUCTURE_KINDS, TRAFFIC
+from streams.features.stable_hash import stable_hash
 from streams.models.likeness import Likeness
 
 # Opens the likeness gate for accounts that mostly use templates, not for others.
@@ -131,6 +132,44 @@ def test_closing_again_or_earlier_does_nothing() -> None:
     stage.close_idle(EPOCH)
     assert stage.advance() == []
     assert stage.dirty_rows() == []
+
+
+_MONTH = 31 * 1440
+_RETURN = [
+    *(Burst(n, 1, 3, 2, "plain") for n in range(4)),
+    *(Burst(n, n, 0, 3, "plain") for n in range(4, 8)),
+    Burst(1, _MONTH, 3, 2, "alone"),  # of an organization now, and home again
+    *(Burst(n, 1, 3, 1, "plain") for n in (5, 9)),
+    Burst(2, 62 * 1440, 3, 1, "plain"),
+    Burst(6, 1, 3, 1, "plain"),
+]
+
+
+def test_accounts_that_are_silent_for_a_month_are_forgotten() -> None:
+    log = records(_RETURN[:-3])
+    ended = run(make, log)
+    # Accounts with templated exchanges are remembered for longer.
+    known = {f"account-{n}" for n in (1, 4, 5, 6, 7)}
+    assert set(ended.stage.accounts.ids) == known
+    row = ended.stage.accounts.rows[ended.stage.accounts.slot_of("account-1")]
+    assert row["events"] == 2
+    assert row["first_minute"] == row["last_minute"] >= EPOCH + _MONTH
+    assert int(row["owner"]) == stable_hash("organization:organization-0")
+    assert "network-0" not in ended.stage.directory.names
+    gone = [record.key for record in ended.rows if record.value is None]
+    assert {b"aaccount-0", b"f\x00network-0"} <= set(gone)
+    later = run(make, records(_RETURN))
+    assert {"account-4", "account-7"} & set(later.stage.accounts.ids) == set()
+
+
+@given(steps(crashes=True))
+@example([Step("take", 1), Step("flush", 0)] * 40)
+@example([Step("take", 29), Step("flush", 0), Step("crash", 1)])
+@example([Step("take", 21), Step("flush", 0), Step("crash", 0)] * 3)
+@settings(max_examples=60)
+def test_forgetting_does_not_depend_on_chunks_and_restarts(plan: list[Step]) -> None:
+    log = records(_RETURN)
+    check_same(run(make, log, plan), run(make, log))
 
 
 def test_every_facets_partition_is_told_that_minutes_closed() -> None:

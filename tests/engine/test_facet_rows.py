@@ -20,7 +20,7 @@ from stage_runs import Step, minutes, run, steps
 from streams.contracts.codec import decode
 from streams.contracts.stage_batch import decode_batch
 from streams.engine import facet_rows
-from streams.engine.accounts_stage import AccountsStage
+from streams.engine.accounts_stage import TELLING_DAYS, AccountsStage
 from streams.engine.facet_rows import MAX_FILLINGS
 from streams.features.account_row import INFRASTRUCTURE_KINDS, TEMPLATE_KINDS, TRAFFIC
 from streams.features.facet_directory import facet_hash
@@ -82,7 +82,7 @@ def expected_members(stream: Sequence[Burst]) -> list[tuple[Any, ...]]:
     """Say which member rows must come, without likeness."""
     accounts: dict[str, Account] = {}
     about: dict[str, tuple[int, int]] = {}
-    linked: set[tuple[str, int, str]] = set()
+    linked: set[tuple[str, int, str | None, int]] = set()
     rows: dict[tuple[Any, ...], list[Any]] = {}
     for use in uses(stream):
         created = use.fields["account_created_at"]
@@ -105,8 +105,9 @@ def expected_members(stream: Sequence[Burst]) -> list[tuple[Any, ...]]:
         ]
         for kind, field in enumerate(_FIELDS):
             name = use.fields[field]
-            if name is not None and (use.account, kind, name) not in linked:
-                linked.add((use.account, kind, name))
+            link = (use.account, kind, name, use.minute // 1440 // TELLING_DAYS)
+            if name is not None and link not in linked:
+                linked.add(link)
                 facet = facet_hash(INFRASTRUCTURE_KINDS[kind], name)
                 facets.append((kind + _TEMPLATES, facet, name))
         names = zip(INFRASTRUCTURE_KINDS, (use.fields[f] for f in _FIELDS), strict=True)
@@ -178,6 +179,7 @@ _FLUSHES = [Step("take", 11), Step("flush", 0)] * 12
 
 @given(bursts(), steps(crashes=True))
 @example(_LONG, _FLUSHES)
+@example([*_LONG, *campaign(6, 3, gap=9 * 1440)], _FLUSHES)
 @settings(max_examples=100)
 def test_rows_are_what_plain_python_says(stream: list[Burst], plan: list[Step]) -> None:
     rows = told(stream, plan)

@@ -54,6 +54,33 @@ def _rows(table: AccountTable) -> list[tuple[str, bytes]]:
     return [(name, table.rows[slot].tobytes()) for slot, name in enumerate(table.ids)]
 
 
+@given(_IDS, st.data())
+def test_forgotten_accounts_start_afresh(ids: list[str], data: st.DataObject) -> None:
+    table = AccountTable()
+    _touched(table, ids, 7)
+    log = list(table.take_dirty())
+    known = list(table.ids)
+    gone = data.draw(st.sets(st.sampled_from(known))) if known else set()
+    cleared = data.draw(st.sets(st.sampled_from(known))) - gone if known else set()
+    before = {name: table.slot_of(name) for name in known}
+    table.clear(table.slots(sorted(cleared)))
+    moved = table.forget(table.slots(sorted(gone)))
+    for name, slot in before.items():
+        assert slot is not None
+        assert moved[slot] == (-1 if name in gone else table.slot_of(name))
+    tombstones = dict(table.take_dirty())
+    assert tombstones == dict.fromkeys(gone | cleared)
+    copy = AccountTable()
+    copy.restore(log)
+    copy.restore(tombstones.items())
+    left = {name: row for name, row in _rows(table) if name not in cleared}
+    assert dict(_rows(copy)) == left
+    slots = table.slots(known)
+    assert sorted(set(slots.tolist())) == list(range(len(known)))
+    afresh = table.rows["events"][slots] == 0
+    assert afresh.tolist() == [name in gone | cleared for name in known]
+
+
 def test_growth_keeps_rows_and_dirty_marks() -> None:
     table = AccountTable()
     first = len(table.rows)

@@ -58,6 +58,40 @@ def test_dirty_rows_restore_the_counts(
     assert list(copy.take_dirty()) == []
 
 
+@given(_BATCHES, st.data())
+def test_forgotten_facets_start_afresh(
+    batches: list[tuple[int, list[str | None]]], data: st.DataObject
+) -> None:
+    directory = FacetDirectory()
+    for kind, names in batches:
+        numbers = directory.numbers(kind, names)
+        directory.counts["accounts"][numbers[numbers >= 0]] = 9
+    everything = np.arange(len(directory))
+    directory.touch(everything)
+    log = list(directory.take_dirty())
+    known = list(_counts(directory))
+    gone = data.draw(st.sets(st.sampled_from(known))) if known else set()
+    cleared = data.draw(st.sets(st.sampled_from(known))) - gone if known else set()
+    place = {facet: at for at, facet in enumerate(known)}
+    directory.clear(np.array([place[facet] for facet in cleared], np.int64))
+    moved = directory.forget(np.array([place[facet] for facet in gone], np.int64))
+    for facet, at in place.items():
+        kind, name = facet
+        assert (moved[at] < 0) == (facet in gone)
+        if moved[at] >= 0:
+            assert directory.numbers(kind, [name]).tolist() == [moved[at]]
+            known_hash = facet_hash(INFRASTRUCTURE_KINDS[kind], name)
+            assert int(directory.hashes[moved[at]]) == known_hash
+    tombstones = list(directory.take_dirty())
+    assert {(kind, name) for kind, name, _ in tombstones} == gone | cleared
+    assert all(packed is None for _, _, packed in tombstones)
+    copy = FacetDirectory()
+    copy.restore(log)
+    copy.restore(tombstones)
+    left = {facet: row for facet, row in _counts(directory).items() if row.strip(b"\0")}
+    assert _counts(copy) == left
+
+
 def _counts(directory: FacetDirectory) -> dict[tuple[int, str], bytes]:
     return {
         (int(directory.kinds[at]), name): directory.counts[at].tobytes()
