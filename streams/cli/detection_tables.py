@@ -86,9 +86,9 @@ def _campaigns(population: RunFigures) -> Table:
 def _lateness(population: RunFigures) -> Table:
     table = _table(
         "What got through, and what it cost the attacker",
-        "campaign", "exchanges", "before own action", "not covered", "accounts used",
-        "accounts per exchange", "respawned: in 20 requests", "median requests",
-        "pivot told after",
+        "campaign", "exchanges", "before own action", "not covered",
+        "not challenged", "accounts used", "accounts per exchange",
+        "respawned: in 20 requests", "median requests", "pivot told after",
     )  # fmt: skip
     for each in population.campaigns:
         table.add_row(
@@ -96,6 +96,7 @@ def _lateness(population: RunFigures) -> Table:
             f"{each.exchanges:,}",
             interval(each.leak_own_action),
             interval(each.leak_not_covered),
+            interval(each.leak_unchallenged),
             f"{each.accounts_used:,}",
             _number(each.cost_multiplier, " x"),
             interval(each.respawned_linked),

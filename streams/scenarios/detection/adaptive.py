@@ -181,6 +181,7 @@ class AdaptiveFigures(msgspec.Struct, frozen=True):
     leak_first_alert: Rate
     leak_effective: Rate
     leak_not_covered: Rate
+    leak_unchallenged: Rate
     linked: Rate
     wrong_accounts: int
     cost_accounts: float | None
@@ -274,6 +275,7 @@ def _figures(
         leak_first_alert=campaign.leak_first_alert,
         leak_effective=campaign.leak_effective,
         leak_not_covered=campaign.leak_not_covered,
+        leak_unchallenged=campaign.leak_unchallenged,
         linked=campaign.recall,
         wrong_accounts=wrong,
         cost_accounts=cost(used, plain[0]),

@@ -1,10 +1,9 @@
 """What became of each campaign of a run, and of ordinary accounts beside it.
 
-Matching and times are those of :mod:`streams.scenarios.score`. In addition a campaign
-counts as found when at least three of its accounts are linked by a campaign of the run
-whose majority is guilty, of whatever campaigns: two that use the same published tasks
-may be taken for one. It is then ``merged``, and its first alert is when the third of
-its accounts was linked.
+Matching is that of :mod:`streams.scenarios.score`. In addition a campaign counts as
+found when at least three of its accounts are linked by a campaign of the run whose
+majority is guilty, of whatever campaigns: two behind one proxy may be taken for one. It
+is then ``merged``. Its first alert is when such campaigns had linked three accounts.
 
 An account is *linked* when an alert names it or an action is about it, of any rung.
 """
@@ -19,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from streams.scenarios.detection.intervals import Rate
+from streams.scenarios.detection.respawn import REPLACED_FROM
 from streams.scenarios.detection.run import Run
 from streams.scenarios.detection.shapes import shape_of
 from streams.scenarios.outcomes import RUNGS
@@ -44,7 +44,9 @@ class CampaignFigures(msgspec.Struct, frozen=True, kw_only=True):
 
     ``leak_*`` are shares of its exchanges: before the first alert, before the first
     effective action on any of its accounts, before one on the exchange's *own*
-    account, and outside every effective action's time. ``accounts`` ran at a time as
+    account, outside every effective action's time, and outside every action's that
+    stops requests (``challenge`` and up; a throttle hardly touches a slow account).
+    ``accounts`` ran at a time as
     planned (with planned replacement, over time); ``accounts_used`` counts those that
     were opened in the place of actioned ones, too. ``respawned_linked`` is of the
     accounts that first called after the first alert and either were linked or sent
@@ -67,6 +69,7 @@ class CampaignFigures(msgspec.Struct, frozen=True, kw_only=True):
     leak_effective: Rate
     leak_own_action: Rate
     leak_not_covered: Rate
+    leak_unchallenged: Rate
     precision: Rate
     recall: Rate
     accounts_effective: int
@@ -136,7 +139,7 @@ class _Links:
 
     def __init__(self, run: Run) -> None:
         self.first: dict[str, int] = {}
-        self.members: dict[str, set[str]] = {}
+        self.members: dict[str, dict[str, int]] = {}
         self.campaign_of: dict[str, str] = dict(
             run.outcome.truth.select("account_id", "campaign").iter_rows()
         )
@@ -148,8 +151,18 @@ class _Links:
             self._add(action.campaign_id, account, action.issued_at)
 
     def _add(self, campaign: str, account: str, when: int) -> None:
-        self.members.setdefault(campaign, set()).add(account)
+        members = self.members.setdefault(campaign, {})
+        members[account] = min(members.get(account, when), when)
         self.first[account] = min(self.first.get(account, when), when)
+
+    def third(self, accounts: list[str], campaigns: set[str]) -> int | None:
+        """When ``campaigns`` of the run had linked three of the accounts."""
+        first: dict[str, int] = {}
+        for campaign in campaigns:
+            for account, when in self.members[campaign].items():
+                first[account] = min(first.get(account, when), when)
+        linked = sorted(first[account] for account in accounts if account in first)
+        return linked[LEAST_MEMBERS - 1] if len(linked) >= LEAST_MEMBERS else None
 
     def holding(self, name: str) -> set[str]:
         """Campaigns of the run that are mostly guilty and hold three of ``name``'s."""
@@ -165,12 +178,12 @@ class _Links:
 def _campaign(run: Run, scored: CampaignScore, links: _Links) -> CampaignFigures:
     name = scored.name
     own = [account for account, of in links.campaign_of.items() if of == name]
-    found_as = set(scored.found_as) or links.holding(name)
-    alert = _first_alert(run, scored, own, links) if found_as else None
+    found_as = set(scored.found_as) | links.holding(name)
+    alert = links.third(own, found_as)
     times = run.outcome.exchanges.filter(pl.col("campaign") == name)["time"].to_numpy()
     n = len(times)
     before = n if alert is None else int((times < alert).sum())
-    linked = set().union(*(links.members[each] for each in found_as), set())
+    linked = {account for each in found_as for account in links.members[each]}
     right = sum(links.campaign_of.get(account) == name for account in linked)
     guilty = sum(bool(links.campaign_of.get(account)) for account in linked)
     spec = next((c for c in run.scenario.campaign if c.name == name), None)
@@ -196,6 +209,7 @@ def _campaign(run: Run, scored: CampaignScore, links: _Links) -> CampaignFigures
         leak_effective=Rate.of(round(scored.share_before_effective * n), n),
         leak_own_action=Rate.of(round(scored.share_before_own_action * n), n),
         leak_not_covered=Rate.of(through, n),
+        leak_unchallenged=Rate.of(_unchallenged(run, name), n),
         precision=Rate.of(guilty, len(linked)),
         recall=Rate.of(right, len(own)),
         accounts_effective=scored.accounts_effective,
@@ -210,19 +224,19 @@ def _campaign(run: Run, scored: CampaignScore, links: _Links) -> CampaignFigures
     )
 
 
-def _first_alert(
-    run: Run, scored: CampaignScore, own: list[str], links: _Links
-) -> int | None:
-    if scored.found:
-        times = [
-            alert.occurred_at
-            for alert in run.outcome.alerts
-            if alert.campaign_id in scored.found_as
-        ]
-        if times:
-            return min(times)
-    linked = sorted(links.first[account] for account in own if account in links.first)
-    return linked[LEAST_MEMBERS - 1] if len(linked) >= LEAST_MEMBERS else None
+def _unchallenged(run: Run, name: str) -> int:
+    """Count exchanges outside the time of every action that stops requests."""
+    least = RUNGS.index(REPLACED_FROM)
+    spans: dict[str, list[tuple[int, int]]] = {}
+    for action in run.outcome.actions:
+        if RUNGS.index(action.rung) >= least:
+            account = action.subject.removeprefix(_ACCOUNT)
+            spans.setdefault(account, []).append((action.issued_at, action.expires_at))
+    exchanges = run.outcome.exchanges.filter(pl.col("campaign") == name)
+    return sum(
+        not any(begin <= when < end for begin, end in spans.get(account, ()))
+        for account, when in exchanges.select("account_id", "time").iter_rows()
+    )
 
 
 def _respawned(

@@ -70,18 +70,18 @@ class Plan(NamedTuple):
 
 QUICK: Final = Plan(
     accounts=3000,
-    hours=26.0,
+    hours=24.0,
     peer_accounts=600,
     hard_scale=0.3,
     hard_ordinary=80,
     hard_hours=24.0,
     adaptive_ordinary=80,
-    adaptive_hours=10.0,
+    adaptive_hours=9.0,
     prompts=150,
     windows=WindowPlan(
         shares=(0.05, 0.25, 1.0),
         windows=(100, 500),
-        calibration=150,
+        calibration=130,
         benign=60,
         attacks=4,
         reference=250,

@@ -18,6 +18,7 @@ def test_a_loud_campaign_is_found_with_its_accounts(done: Run) -> None:
     assert loud.leak_first_alert.hits == loud.events_first_alert
     assert loud.leak_first_alert.hits <= loud.leak_own_action.hits <= loud.exchanges
     assert loud.leak_own_action.hits <= loud.leak_not_covered.hits
+    assert loud.leak_not_covered.hits <= loud.leak_unchallenged.hits <= loud.exchanges
     assert loud.precision.rate is not None
     assert loud.precision.rate > 0.9
     assert loud.cost_multiplier is not None
