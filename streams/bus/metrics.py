@@ -92,6 +92,23 @@ METRICS: Final = (
         "Records of the two topics that could not be read.",
         ("topic",),
     ),
+    Metric(
+        "distillwatch_heartbeat_seconds",
+        "gauge",
+        "Time that the last heartbeat which came through took from the first event "
+        "to the last decision.",
+    ),
+    Metric(
+        "distillwatch_heartbeat_last_success_timestamp_seconds",
+        "gauge",
+        "Time at which a heartbeat came through last; it stands still when the "
+        "workers find nothing any more.",
+    ),
+    Metric(
+        "distillwatch_heartbeat_failures_total",
+        "counter",
+        "Heartbeats that did not come through in time.",
+    ),
 )
 """In the order of the documentation."""
 

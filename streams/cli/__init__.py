@@ -38,6 +38,7 @@ VERBS: dict[str, str] = {
     "conformance": "streams.cli.conformance:app",
     "enforcer": "streams.cli.enforcer:app",
     "reconcile": "streams.cli.reconcile:app",
+    "heartbeat": "streams.cli.heartbeat:app",
     "bridge": "streams.cli.bridge:app",
     "campaign": "streams.cli.campaign:app",
     "indicators": "streams.cli.indicators:app",

@@ -19,6 +19,7 @@ from streams.features.account_row import FACET_KINDS
 __all__ = [
     "ALL",
     "CANARY",
+    "HEARTBEAT",
     "MAX_REASON_CHARS",
     "REFUSED",
     "Label",
@@ -47,6 +48,9 @@ ALL: Final = "*"
 
 CANARY: Final = "canary"
 """Value of an allowlist entry whose subject takes all tests as if it were not in it."""
+
+HEARTBEAT: Final = "heartbeat"
+"""Value of an allowlist entry for a campaign of our own, which shows that all works."""
 
 MAX_REASON_CHARS: Final = 2000
 """Longest reason, characters: some paragraphs of a customer's words."""
@@ -121,17 +125,19 @@ def allowlist_entry(
     created_at: int,
     expires_at: int | None = None,
     canary: bool = False,
+    heartbeat: bool = False,
 ) -> ControlEntry:
     """Let a subject be: nothing is done to it, and what stands is released.
 
     Times are milliseconds since the epoch. A ``canary`` takes the same tests, so that
-    its alarms measure the claim. `InvalidRecord` names what does not fit.
+    its alarms measure the claim; those of a ``heartbeat`` are meant to come, and
+    measure nothing. `InvalidRecord` names what does not fit.
     """
     return checked_entry(
         "allowlist",
         f"allowlist:{subject}",
         subject,
-        value=CANARY if canary else "",
+        value=CANARY if canary else HEARTBEAT if heartbeat else "",
         author=author,
         reason=reason,
         created_at=created_at,
