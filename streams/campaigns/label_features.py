@@ -39,11 +39,10 @@ def label_features(
     for kind, name in enumerate(FACET_KINDS):
         facts[f"facets_{name}"] = math.log2(1 + kinds[kind]) / _FACETS_SCALE
     described = {f"member_{name}": value for name, value in member.items()} | facts
-    return {
-        name: on_grid(max(-1.0, min(value, 1.0)))
-        for name, value in described.items()
-        if value
+    rounded = {
+        name: on_grid(max(-1.0, min(value, 1.0))) for name, value in described.items()
     }
+    return {name: value for name, value in rounded.items() if value}
 
 
 def _oldness(node: AccountNode) -> float:

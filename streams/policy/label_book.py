@@ -254,7 +254,10 @@ class LabelBook:
         ]
 
     def unsupported(self, author: str) -> Dispute | None:
-        """Tell of an author whose labels contradict evidence, with nobody's support."""
+        """Tell of an author whose labels contradict evidence, with nobody's support.
+
+        Where there are others' labels enough to compare with, these decide instead.
+        """
         accounts = {
             each.account
             for record in self.records.values()
@@ -262,7 +265,9 @@ class LabelBook:
             for each in record.accounts
             if each.evident and not self._is_supported(each.account, author, BENIGN)
         }
-        return Dispute(author, len(accounts)) if len(accounts) >= _LONE else None
+        if len(accounts) < _LONE or any(self._disagreement(author)):
+            return None
+        return Dispute(author, len(accounts))
 
     def _is_supported(self, account: str, author: str, value: str) -> bool:
         return any(
@@ -323,10 +328,7 @@ class LabelBook:
         A label of ``author`` has just come. That author is compared when the number of
         their labels has grown by a tenth, and all are when that of all has doubled.
         """
-        labels = Counter(
-            {name: count for name, count in self._said.items()
-             if name not in self.disputes.since}
-        )  # fmt: skip
+        labels = self._labels()
         compared: set[str] = set()
         if self.is_look(author):
             compared.add(author)
@@ -336,14 +338,24 @@ class LabelBook:
             one
             for name in sorted(compared)
             if labels[name] >= _FIRST_LOOK
-            for one in self._disagreement(name, labels)
+            for one in self._disagreement(name)
             if one.chance <= _SURPRISE
         ]
         return min(found, key=lambda one: (one.chance, one.author), default=None)
 
-    def _disagreement(
-        self, author: str, labels: Counter[str]
-    ) -> Iterator[Disagreement]:
+    def _labels(self) -> Counter[str]:
+        """Count the labels of each author who teaches."""
+        return Counter(
+            {
+                name: count
+                for name, count in self._said.items()
+                if name not in self.disputes.since
+            }
+        )
+
+    def _disagreement(self, author: str) -> Iterator[Disagreement]:
+        """Compare an author with the others; nothing where they are too few."""
+        labels = self._labels()
         others = [name for name in labels
                   if name != author and labels[name] >= _FIRST_LOOK]  # fmt: skip
         if len(others) < _OTHER_AUTHORS:
