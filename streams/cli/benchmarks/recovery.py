@@ -113,7 +113,7 @@ def measure_recovery(
     with stand.offsets(config) as offsets:
         with stand.worker(config, bound=False) as worker:
             # All but the minute that the closing events opened, at chunks' grain.
-            goal = [end - config.chunk_records for end in offsets.ends()]
+            goal = [max(end - config.chunk_records, 1) for end in offsets.ends()]
             offsets.wait(REQUESTS, goal, [worker], timeout=_TIMEOUT)
             _wait_until_still(offsets)
         step("starting with the changelog")

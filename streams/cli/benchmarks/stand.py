@@ -258,11 +258,12 @@ class Offsets:
                 mark = self._consumer.get_watermark_offsets(
                     partition, timeout=_ANSWER_TIMEOUT
                 )
-            except KafkaException as error:
+            except KafkaException:
                 # A topic that was made anew has its leader a moment later.
-                if time.monotonic() > deadline or not error.args[0].retriable():
+                if time.monotonic() > deadline:
                     raise
                 time.sleep(_POLL)
+                self._consumer.list_topics(partition.topic, _ANSWER_TIMEOUT)
             else:
                 return int(mark[1]) if mark else 0
 

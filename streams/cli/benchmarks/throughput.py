@@ -43,7 +43,7 @@ class Throughput(NamedTuple):
 
     def rate(self, name: str) -> float | None:
         """Give the median of a contestant's events per second."""
-        found = self.rounds[name]
+        found = self.rounds.get(name)
         return median(one.rate for one in found) if found else None
 
     def published_rate(self) -> float | None:

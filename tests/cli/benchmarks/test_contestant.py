@@ -8,7 +8,7 @@ import pytest
 from streams.cli.benchmarks.contestant import CONTESTANTS
 from streams.cli.benchmarks.latency import measure_latency
 from streams.cli.benchmarks.loader import load
-from streams.cli.benchmarks.recovery import measure_recovery
+from streams.cli.benchmarks.recovery import QUICK_ACCOUNTS, measure_recovery
 from streams.cli.benchmarks.scaling import measure_scaling
 from streams.cli.benchmarks.stand import Stand
 from streams.cli.benchmarks.throughput import (
@@ -56,8 +56,8 @@ def test_latency_counts_actions_at_every_load(stand: Stand, traffic: Path) -> No
 
 
 def test_recovery_restores_all_accounts_and_goes_on(stand: Stand) -> None:
-    result = measure_recovery(stand, 3_000, calm=2.0)
-    assert int(result.rows.split()[0].replace(",", "")) >= 3_000
+    result = measure_recovery(stand, QUICK_ACCOUNTS, calm=2.0)
+    assert int(result.rows.split()[0].replace(",", "")) >= QUICK_ACCOUNTS
     assert 0 < result.ready_s <= result.seconds_1m
     # The dead worker's session has to end first.
     assert result.after_kill_s > 1
