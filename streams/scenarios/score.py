@@ -24,7 +24,7 @@ import polars as pl
 
 from streams.scenarios.outcomes import RUNGS, Action, Outcome
 
-__all__ = ["CampaignScore", "CohortScore", "Score", "score"]
+__all__ = ["LEAST_MEMBERS", "CampaignScore", "CohortScore", "Score", "score"]
 
 HOUR = 3_600_000
 LEAST_MEMBERS, MEMBER_SHARE, ENOUGH_MEMBERS = 3, 0.1, 10

@@ -146,8 +146,14 @@ def corpus(tmp_path: Path) -> Path:
 
 
 def test_the_window_test_runs_alone_and_prints_json(
-    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    corpus: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    tiny = QUICK.windows._replace(windows=(50,), calibration=40, benign=20, attacks=2)
+    quick = QUICK._replace(windows=tiny)
+    monkeypatch.setattr("streams.scenarios.detection.report.QUICK", quick)
     out = tmp_path / "out"
     arguments = ["--corpus", str(corpus), "--only", "windows", "--out", str(out)]
     detection([*arguments, "--quick", "--json"], result_action="return_value")

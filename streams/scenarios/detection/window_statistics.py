@@ -23,6 +23,7 @@ PRADA and SEAT see the first 300 queries of a window: their cost is quadratic.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -54,7 +55,7 @@ _NEAR: Final = 0.01
 _DEVIATIONS: Final = 3.0
 _SEQUENTIAL: Final = 300
 _LATER: Final = np.triu(np.ones((_SEQUENTIAL, _SEQUENTIAL), dtype=bool))
-"""Queries that do not come before one; n-gram vectors have length 1."""
+"""Queries that do not come before one."""
 _TICK: Final = 50
 _TREE_SEED: Final = 1
 _RIDGE: Final = 1e-3
@@ -134,8 +135,8 @@ class WindowStatistics:
     def _mahalanobis(self) -> Callable[[Windows], NDArray[np.float64]]:
         reference = self._pool.ngrams[self._reference].astype(np.float64)
         centre = reference.mean(axis=0)
-        _, _, axes = np.linalg.svd(reference - centre, full_matrices=False)
-        axes = axes[:_COMPONENTS]
+        _, axes = np.linalg.eigh(np.cov(reference.T))
+        axes = axes.T[-_COMPONENTS:]
         reduced = (self._pool.ngrams - centre) @ axes.T
         spread = np.cov(reduced[self._reference].T)
         spread += _RIDGE * np.trace(spread) / len(spread) * np.eye(len(spread))
@@ -148,13 +149,18 @@ class WindowStatistics:
 
         return scores
 
+    @cached_property
+    def _likeness(self) -> Floats:
+        """Cosine of every pair of the pool, once: n-gram vectors have length 1."""
+        found: Floats = self._pool.ngrams @ self._pool.ngrams.T
+        return found
+
     def _nearest(self, window: Ints) -> NDArray[np.float64]:
         """Each query's least distance to an earlier one of the window."""
         rows = window[:_SEQUENTIAL]
         key = rows.tobytes()
         if key not in self._distances:
-            vectors = self._pool.ngrams[rows]
-            likeness = vectors @ vectors.T
+            likeness = self._likeness[np.ix_(rows, rows)]
             likeness[_LATER[: len(rows), : len(rows)]] = -1.0
             closest = likeness[1:].max(axis=1).astype(np.float64)
             self._distances[key] = np.sqrt(np.maximum(2 - 2 * closest, 0))
