@@ -143,9 +143,9 @@ class _Reader:
             if at and step.minutes < ladder[at - 1].minutes:
                 raise self._error(
                     f"{path}.ladder[{at}].duration",
-                    f"{format_duration(step.minutes)} is shorter than that of "
-                    f"{ladder[at - 1].rung}, {format_duration(ladder[at - 1].minutes)}: "
-                    "climbing would end what stands early",
+                    f"{format_duration(step.minutes)} is shorter than "
+                    f"{format_duration(ladder[at - 1].minutes)}, that of "
+                    f"{ladder[at - 1].rung}: climbing would end what stands early",
                 )
             if step.minutes > longest:
                 raise self._error(

@@ -158,7 +158,7 @@ def test_a_whole_file() -> None:
         ),
         (
             SCENARIO + STEP + STEP.replace("throttle", "suspend").replace("2h", "1h"),
-            "ladder[1].duration: 1h is shorter than that of throttle, 2h: climbing",
+            "ladder[1].duration: 1h is shorter than 2h, that of throttle: climbing",
         ),
         (SCENARIO + 'when = "account.use > 1"', "p.toml: scenario[0].when: condition"),
         (SCENARIO + 'when = "account.uses >"', "character 15"),
