@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from streams.bus.control_log import append_entries, withdraw
 from streams.bus.kafka_settings import admin_client
 from streams.bus.records_consumer import read_to_end
+from streams.cli.heartbeat import EXIT_NOT_FOUND, heartbeat
 from streams.contracts import Ack, Action, Evidence, decode_record
 from streams.policy.control_entries import allowlist_entry
 from streams.sdk import Acknowledger, ActionView
@@ -271,3 +272,19 @@ def test_complaint_06_the_mode_lives_in_the_record_of_every_source(
         until(lambda: acknowledger.stats.delivered >= 1, "not acknowledged")
     told = [("applied", None)] if enforced else []
     assert answers(topics, "account:1") == told
+
+
+def test_complaint_10_without_workers_a_heartbeat_says_what_is_missing(
+    topics: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """model-hotel#797, numaflow#784: a pipeline that has stopped looks like peace."""
+
+    def beat() -> str:
+        with pytest.raises(SystemExit) as ended:
+            heartbeat(within=1.0, bootstrap=topics)
+        assert ended.value.code == EXIT_NOT_FOUND
+        return capsys.readouterr().err
+
+    assert "have not applied an allowlist entry" in beat()
+    # The entry lies there now: the next one is sent, and nobody reads it.
+    assert "nothing came to llm.facets: do workers run" in beat()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from streams.contracts import (
     decode_record,
     encode_record,
     iter_datums,
+    to_dict,
+    write_container,
 )
 from streams.engine.replay import Pipeline, replay
 from streams.engine.stage import Output
@@ -32,6 +35,7 @@ __all__ = [
     "decisions",
     "events",
     "members",
+    "move_to_now",
     "published",
     "replayed",
     "status",
@@ -48,6 +52,25 @@ def events(folder: Path, **changes: Any) -> list[RequestEvent]:
         else each
         for each in read
     ]
+
+
+def move_to_now(folder: Path, path: Path) -> None:
+    """Write the town's events as if they had ended just now."""
+    some = events(folder)
+    shift = int(time.time() * 1000) - max(each.occurred_at for each in some)
+    shift -= shift % 60_000
+    write_container(
+        path, "RequestEvent", (to_dict(_moved(each, shift)) for each in some)
+    )
+
+
+def _moved(event: RequestEvent, shift: int) -> RequestEvent:
+    opened = event.account_created_at
+    return msgspec.structs.replace(
+        event,
+        occurred_at=event.occurred_at + shift,
+        account_created_at=None if opened is None else opened + shift,
+    )
 
 
 def members(folder: Path) -> list[str]:
