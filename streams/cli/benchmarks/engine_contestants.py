@@ -14,7 +14,7 @@ from streams.engine import event_intake
 
 __all__ = ["decode_engine", "engine"]
 
-_DECODE: Final = "decode_chunk"
+_DECODE: Final = "decode_fields"
 _WARM_UP: Final = 20
 """Chunks that a first engine takes before the clock starts: libraries load and fill
 their caches once in a process's life."""
