@@ -20,6 +20,7 @@ app = App(
 _Flag = Annotated[bool, Parameter(negative=())]
 _Accounts = Annotated[int | None, Parameter(validator=validators.Number(gte=1500))]
 _SHOWN_EVERY = 0.2  # s
+_FILE_WIDTH = 220  # columns where nobody's terminal sets a limit
 
 
 @app.default
@@ -90,6 +91,8 @@ def detection(
         print(encoded.decode())
         return
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=_FILE_WIDTH)
     for table in tables(report):
         console.print(table)
     if out is not None:

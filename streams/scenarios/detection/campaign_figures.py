@@ -46,12 +46,13 @@ class CampaignFigures(msgspec.Struct, frozen=True, kw_only=True):
     effective action on any of its accounts, before one on the exchange's *own*
     account, outside every effective action's time, and outside every action's that
     stops requests (``challenge`` and up; a throttle hardly touches a slow account).
-    ``accounts`` ran at a time as
-    planned (with planned replacement, over time); ``accounts_used`` counts those that
-    were opened in the place of actioned ones, too. ``respawned_linked`` is of the
-    accounts that first called after the first alert and either were linked or sent
-    20 requests. ``cost_multiplier``: accounts per exchange that got through, relative
-    to the same campaign in a world without enforcement.
+    ``accounts`` ran as planned (with planned replacement, over time);
+    ``accounts_used`` counts those that were opened in the place of actioned ones, too.
+    ``precision`` is of the accounts that were linked by the run's campaigns which hold
+    this one: those that belong to any campaign; ``recall`` is of this one's accounts.
+    ``respawned_linked`` is of the accounts that first called after the first alert and
+    either were linked or sent 20 requests. ``cost_multiplier``: accounts per exchange
+    that got through, relative to the same campaign where nobody enforces anything.
     """
 
     name: str
