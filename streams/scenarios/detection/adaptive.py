@@ -29,6 +29,8 @@ ATTACK: Final = "attack"
 """Name of the campaign in every variant, also where it is made of many."""
 _POISONED: Final = "poisoned"
 _PUPPETS_PER_ACCOUNT: Final = 3
+_POISONING_HOURS: Final = 4.0
+"""The puppets call for so long before the campaign starts."""
 _PARTS: Final = 15
 _PART: Final = 4
 """Accounts of each part of a campaign that was split: below the five owners that a
@@ -121,7 +123,7 @@ ATTACKERS: Final = (
         (
             replace(
                 PLAIN,
-                start_hour=8,
+                start_hour=_POISONING_HOURS,
                 facets=replace(PLAIN.facets, networks=0, pool=_POISONED),
             ),
         ),

@@ -1,14 +1,16 @@
 """The window test on the axes of arXiv 2606.05725: share of the attack, window size.
 
 *Pooled* groups are independent draws from one pool of all benign corpora, as in the
-paper: reference, calibration and test use disjoint prompts. *Heterogeneous* groups are
-each a mixture of benign corpora of its own (Dirichlet), as a product or a harness is;
-whole benign corpora are left out in turn: reference and thresholds come from the
-others only. No attack family is ever used to set anything. A window of an attack has
-the group's own benign prompts, and a share of one family's.
+paper. Reference prompts are in no window; calibration and test draw from the same other
+prompts, since two finite halves of a pool differ by more than windows do.
+*Heterogeneous* groups are each a mixture of benign corpora of its own (Dirichlet), as a
+product or a harness is; whole benign corpora are left out in turn: reference and
+thresholds come from the others only. No attack family is ever used to set anything. A
+window of an attack has the group's own benign prompts, and a share of one family's.
 
-A window repeats a prompt only where the pool has too few. Windows of one finite pool
-overlap, so rates are less certain than the intervals say.
+Windows are drawn with replacement from finite pools, as in the paper: they overlap, so
+rates are less certain than the intervals say, and repeats of a small family's prompts
+flatter what looks for near queries.
 """
 
 from __future__ import annotations
@@ -122,19 +124,21 @@ def _folds(
     """Split benign prompts: at random when pooled, else by whole corpora in turn."""
     benign = pool.rows(hostile=False)
     if groups == "pooled":
-        first, second, third = np.array_split(rng.permutation(benign), 3)
-        yield _Fold(first[: plan.reference], [second], [third])
+        shuffled = rng.permutation(benign)
+        reference = min(plan.reference, len(shuffled) // 2)
+        held_out = shuffled[reference:]
+        yield _Fold(shuffled[:reference], [held_out], [held_out])
         return
     corpora = rng.permutation(np.flatnonzero(~pool.hostile))
-    for held_out in np.array_split(corpora, plan.folds):
-        reference, calibration = [], []
-        for corpus in np.setdiff1d(corpora, held_out):
+    for left_out in np.array_split(corpora, plan.folds):
+        of_reference, calibration = [], []
+        for corpus in np.setdiff1d(corpora, left_out):
             rows = rng.permutation(np.flatnonzero(pool.corpus == corpus))
             half = max(1, len(rows) // 2)
-            reference.append(rows[:half])
+            of_reference.append(rows[:half])
             calibration.append(rows[half:] if len(rows) > 1 else rows)
-        joined = rng.permutation(np.concatenate(reference))[: plan.reference]
-        test = [np.flatnonzero(pool.corpus == corpus) for corpus in held_out]
+        joined = rng.permutation(np.concatenate(of_reference))[: plan.reference]
+        test = [np.flatnonzero(pool.corpus == corpus) for corpus in left_out]
         yield _Fold(joined, calibration, test)
 
 
@@ -200,7 +204,7 @@ def _group(corpora: list[Ints], size: int, rng: np.random.Generator) -> Ints:
     shares = rng.dirichlet(np.full(len(corpora), _CONCENTRATION))
     sizes = rng.multinomial(size, shares)
     drawn = [
-        _draw(rows, count, rng)
+        rng.choice(rows, count)
         for rows, count in zip(corpora, sizes, strict=True)
         if count
     ]
@@ -212,12 +216,7 @@ def _attack(
 ) -> Ints:
     """Draw a window in which a share of a group's prompts is a family's."""
     hostile = round(share * size)
-    mixed = [_draw(family, hostile, rng)]
+    mixed = [rng.choice(family, hostile)]
     if hostile < size:
         mixed.append(_group(corpora, size - hostile, rng))
     return rng.permutation(np.concatenate(mixed))
-
-
-def _draw(rows: Ints, count: int, rng: np.random.Generator) -> Ints:
-    """Draw without repeating, as far as there are enough."""
-    return rng.choice(rows, count, replace=count > len(rows))
