@@ -89,9 +89,17 @@ class ByteColumn(NamedTuple):
         value = self.value(index)
         return None if value is None else value.decode()
 
+    def values(self) -> list[bytes | None]:
+        """Give all values."""
+        view = self.block.data
+        return [
+            None if size < 0 else view[at : at + size].tobytes()
+            for at, size in zip(self.at.tolist(), self.size.tolist(), strict=True)
+        ]
+
     def texts(self) -> list[str | None]:
         """Give all values of a column of strings."""
-        return [self.text(index) for index in range(len(self.at))]
+        return [None if value is None else value.decode() for value in self.values()]
 
     def select(self, index: Any) -> Self:
         """Take values at ``index``: a mask or positions."""

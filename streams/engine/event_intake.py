@@ -22,7 +22,7 @@ from streams.features.account_table import AccountTable
 from streams.features.event_columns import EventColumns
 from streams.features.facet_directory import FacetDirectory
 from streams.features.key_table import SEED, KeyTable
-from streams.features.stable_hash import stable_hash
+from streams.features.stable_hash import stable_hash, stable_hashes
 from streams.sketch.columns import sketch_columns
 from streams.sketch.layout import SKETCH_BYTES, SKETCH_VERSION
 
@@ -155,18 +155,20 @@ class EventIntake:
         rows = self.accounts.rows
         unknown = rows["version"][slot] == 0
         unknown |= rows["last_minute"][slot] < minute[-1] - SILENT_MINUTES
-        accounts, organizations = texts["account_id"], texts["organization_id"]
         candidates = np.flatnonzero(unknown)
+        if not len(candidates):
+            return owner
         days = minute[candidates] // _MINUTES_PER_DAY - minute[0] // _MINUTES_PER_DAY
-        key = slot[candidates] * (int(days[-1]) + 1 if len(days) else 1) + days
+        key = slot[candidates] * (int(days[-1]) + 1) + days
         _, first = np.unique(key, return_index=True)
-        for at in candidates[first].tolist():
-            organization = organizations.text(at)
-            owner[at] = stable_hash(
-                f"account:{accounts.text(at)}"
-                if organization is None
-                else f"organization:{organization}"
-            )
+        at = candidates[first]
+        member = texts["organization_id"].present[at]
+        for field, prefix, some in (
+            ("organization_id", b"organization:", at[member]),
+            ("account_id", b"account:", at[~member]),
+        ):
+            values = texts[field].select(some).values()
+            owner[some] = stable_hashes((one or b"" for one in values), prefix=prefix)
         return owner
 
     def _models(self, names: ByteColumn) -> npt.NDArray[np.int64]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from streams.contracts.byte_column import ByteColumn
 from streams.features.account_row import INFRASTRUCTURE_KINDS
 from streams.features.key_table import SEED, KeyTable
-from streams.features.stable_hash import stable_hash
+from streams.features.stable_hash import stable_hash, stable_hashes
 from streams.features.text_arena import TextArena
 
 __all__ = ["FacetDirectory", "facet_hash"]
@@ -86,8 +86,8 @@ class FacetDirectory:
         added = np.arange(known, len(self))
         self.kinds[added] = kind
         self.counts[added] = np.zeros(1, _PACKED)
-        name = INFRASTRUCTURE_KINDS[kind]
-        self.hashes[added] = [facet_hash(name, t) for t in self.texts.texts(added)]
+        prefix = f"{INFRASTRUCTURE_KINDS[kind]}:".encode()
+        self.hashes[added] = stable_hashes(self.texts.values(added), prefix=prefix)
 
     def hashes_of(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
         """Give the hashes of facets by row number; -1 gives 0.

@@ -75,7 +75,14 @@ class TextArena:
 
     def texts(self, rows: Rows) -> list[str]:
         """Give the texts of rows."""
-        return [self.text(row) for row in rows.tolist()]
+        return [value.decode() for value in self.values(rows)]
+
+    def values(self, rows: Rows) -> list[bytes]:
+        """Give the texts of rows in UTF-8."""
+        view = self._block.data
+        at, size = self._at[rows].tolist(), self._size[rows].tolist()
+        places = zip(at, size, strict=True)
+        return [view[start : start + length].tobytes() for start, length in places]
 
     def keep(self, rows: Rows) -> None:
         """Keep only these rows, in this order; the memory of the others is freed."""
