@@ -56,7 +56,7 @@ CONTESTANTS: Final = {
     "confluent_fastavro": Contestant(
         f"{_HERE}.confluent_contestant:confluent_fastavro",
         "",
-        "confluent-kafka and fastavro",
+        "confluent-kafka, fastavro",
     ),
 }
 

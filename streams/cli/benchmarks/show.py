@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from rich import box
 from rich.bar import Bar
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -82,9 +83,11 @@ def machine() -> dict[str, float]:
 
 def bar_table(title: str, headings: Sequence[str]) -> Table:
     """Make a table whose first column is text, the others numbers, the last a bar."""
-    table = Table(title=title)
+    # Eighty columns are enough for all of them.
+    table = Table(title=title, box=box.SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
     for number, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if number else "left")
+        justify: JustifyMethod = "right" if number else "left"
+        table.add_column(heading, justify=justify, no_wrap=not number)
     table.add_column("", width=_BAR_WIDTH, no_wrap=True)
     return table
 
