@@ -84,7 +84,7 @@ QUICK: Final = Plan(
         calibration=130,
         benign=60,
         attacks=4,
-        reference=250,
+        reference=600,
         folds=2,
     ),
     populations=5,

@@ -41,14 +41,17 @@ _CONCENTRATION: Final = 0.3
 
 
 class WindowPlan(NamedTuple):
-    """Sizes of the test; ``attacks`` windows of each family, share and window."""
+    """Sizes of the test; ``attacks`` windows of each family, share and window.
+
+    A large ``reference`` pays: what it is off the pool by hides small shares.
+    """
 
     shares: Sequence[float] = (0.05, 0.1, 0.25, 0.5, 1.0)
     windows: Sequence[int] = (100, 200, 500, 1000, 1500)
     calibration: int = 1000
     benign: int = 700
     attacks: int = 50
-    reference: int = 600
+    reference: int = 2000
     folds: int = 3
     statistics: Sequence[str] = STATISTICS
 
