@@ -18,7 +18,7 @@ from streams.cli.benchmarks.stand import REQUESTS
 from streams.config import Config
 from streams.errors import BusError
 
-__all__ = ["Pacer", "load", "producer"]
+__all__ = ["Pacer", "finish", "load", "producer", "send"]
 
 _HEADERS: Final[list[tuple[str, str | bytes | None]]] = [
     *headers("0" * 32, "io.distillwatch.RequestEvent", "urn:distillwatch:benchmark", 0)
