@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -205,64 +205,50 @@ class AccountsStage:
         return events
 
     def _apply(self, events: EventColumns, out: FacetRows) -> None:
-        rows = self.accounts.rows
+        """Apply events of one day to copies of their rows that lie back to back.
+
+        So a row is fetched from memory and put back once a batch, however many of its
+        columns the events change; within, ``slot`` is a number among these rows.
+        """
+        slots, place = np.unique(events.slot, return_inverse=True)
+        rows = self.accounts.rows[slots]
+        self._apply_to(rows, slots, replace(events, slot=place), out)
+        self.accounts.rows[slots] = rows
+        self.accounts.touch(slots)
+
+    def _apply_to(
+        self,
+        rows: npt.NDArray[Any],
+        slots: npt.NDArray[np.int64],
+        events: EventColumns,
+        out: FacetRows,
+    ) -> None:
         out.add_traffic(events.minute)
         begin_rows(rows, events)
-        self.accounts.touch(events.slot)
         if events.refused.any():
             # A request refused by our own action is never evidence: no feedback loop.
             refused = events.slot[events.refused]
             np.add.at(rows["refused"], refused, np.uint32(1))
             events = events.select(~events.refused)
         events = events.select(np.argsort(events.slot, kind="stable"))
-        self._tell_anew(events)
-        self._count_facets(events, out)
+        if len(events):
+            _tell_anew(rows, events)
+        self._count_facets(rows, events, out)
         while len(events):
-            now, looking = self._until_look(events)
-            self._apply_round(events.select(now), out)
+            now, looking = _until_look(rows, events)
+            self._apply_round(rows, slots, events.select(now), out)
             for slot in looking.tolist():
                 score = self._likeness.log_odds(account_features(rows[slot]))
                 rows["likeness"][slot] = np.clip(round(score * 100), -30000, 30000)
             events = events.select(~now)
 
-    def _tell_anew(self, events: EventColumns) -> None:
-        """Let accounts tell their infrastructure again: later stages forget it, too.
-
-        The events are of one day. What an account that was away used may be forgotten
-        even here, so it is counted again.
-        """
-        if not len(events):
-            return
-        rows, slots = self.accounts.rows, events.slot[run_starts(events.slot)]
-        day = int(events.minute[0]) // MINUTES_PER_DAY
-        stale = rows["day"][slots] // TELLING_DAYS != day // TELLING_DAYS
-        rows["facets_sent"][slots[stale]] = 0
-        away_before = day * MINUTES_PER_DAY - SILENT_MINUTES
-        away = rows["last_minute"][slots] < away_before
-        rows["facets_seen"][slots[away]] = 0
-
-    def _until_look(
-        self, events: EventColumns
-    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
-        """Select events up to the end of each account's minute of its next look.
-
-        Returns the selection, and the accounts whose look follows it. Accounts are
-        independent of each other, so some may be ahead of others in time.
-        """
-        slots, starts, lengths = np.unique(
-            events.slot, return_index=True, return_counts=True
-        )
-        before = self.accounts.rows["events"][slots].astype(np.int64)
-        look = LOOKS[np.searchsorted(LOOKS, before, "right")]
-        crossing = before + lengths >= look
-        at = starts[crossing] + (look - before - 1)[crossing]
-        last_minute = np.full(len(slots), np.iinfo(np.int64).max)
-        last_minute[crossing] = events.minute[at]
-        now = events.minute <= np.repeat(last_minute, lengths)
-        return now, slots[crossing]
-
-    def _apply_round(self, events: EventColumns, out: FacetRows) -> None:
-        rows = self.accounts.rows
+    def _apply_round(
+        self,
+        rows: npt.NDArray[Any],
+        slots: npt.NDArray[np.int64],
+        events: EventColumns,
+        out: FacetRows,
+    ) -> None:
         likeness = rows["likeness"][events.slot]
         updated = update_rows(rows, events, self.intake.model_bucket)
         evidence = updated.passed.any(axis=1) | (likeness > LIKENESS_GATE)
@@ -280,16 +266,19 @@ class AccountsStage:
             updated,
             likeness,
             linked & evidence[:, None],
-            accounts=self.accounts,
+            rows=rows,
+            ids=lambda places: self.accounts.texts.texts(slots[places]),
             directory=self.directory,
             models=self.intake.models,
         )
 
-    def _count_facets(self, events: EventColumns, out: FacetRows) -> None:
+    def _count_facets(
+        self, rows: npt.NDArray[Any], events: EventColumns, out: FacetRows
+    ) -> None:
         """Count distinct accounts of infrastructure facets; send the shared ones."""
         everyone = np.ones(len(events), bool)
         first = first_uses(
-            self.accounts.rows["facets_seen"],
+            rows["facets_seen"],
             events.slot,
             events.infrastructure,
             self.directory.hashes,
@@ -343,3 +332,38 @@ class AccountsStage:
     def restored(self) -> None:
         """Drop rows behind the last marker: their flush was never completed."""
         self._restoring.drop()
+
+
+def _tell_anew(rows: npt.NDArray[Any], events: EventColumns) -> None:
+    """Let accounts tell their infrastructure again: later stages forget it, too.
+
+    What an account that was away used may be forgotten even here, so it is counted
+    again.
+    """
+    places = events.slot[run_starts(events.slot)]
+    day = int(events.minute[0]) // MINUTES_PER_DAY
+    stale = rows["day"][places] // TELLING_DAYS != day // TELLING_DAYS
+    rows["facets_sent"][places[stale]] = 0
+    away_before = day * MINUTES_PER_DAY - SILENT_MINUTES
+    away = rows["last_minute"][places] < away_before
+    rows["facets_seen"][places[away]] = 0
+
+
+def _until_look(
+    rows: npt.NDArray[Any], events: EventColumns
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    """Select events up to the end of each account's minute of its next look.
+
+    Returns the selection, and the accounts whose look follows it. Accounts are
+    independent of each other, so some may be ahead of others in time.
+    """
+    starts = run_starts(events.slot)
+    places, lengths = events.slot[starts], np.diff(np.append(starts, len(events)))
+    before = rows["events"][places].astype(np.int64)
+    look = LOOKS[np.searchsorted(LOOKS, before, "right")]
+    crossing = before + lengths >= look
+    at = starts[crossing] + (look - before - 1)[crossing]
+    last_minute = np.full(len(places), np.iinfo(np.int64).max)
+    last_minute[crossing] = events.minute[at]
+    now = events.minute <= np.repeat(last_minute, lengths)
+    return now, places[crossing]

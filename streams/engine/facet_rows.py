@@ -19,7 +19,6 @@ from streams.contracts.column_batch import pack_columns
 from streams.contracts.stage_batch import StageBatch, encode_batch
 from streams.engine.stage import Output
 from streams.features.account_row import INFRASTRUCTURE_KINDS, TEMPLATE_KINDS, TRAFFIC
-from streams.features.account_table import AccountTable
 from streams.features.account_update import Updated
 from streams.features.event_columns import EventColumns
 from streams.features.facet_directory import FacetDirectory
@@ -64,15 +63,17 @@ class FacetRows:
         likeness: npt.NDArray[np.int16],
         linked: npt.NDArray[np.bool_],
         *,
-        accounts: AccountTable,
+        rows: npt.NDArray[Any],
+        ids: Callable[[npt.NDArray[np.int64]], list[str]],
         directory: FacetDirectory,
         models: list[str],
     ) -> None:
         """Add a row per (minute, account, facet, model) of the events that passed.
 
-        ``linked`` (n, 4) marks the infrastructure facets that evidence-bearing events
-        use for the first time. Head and tail say the same of a stable template;
-        minhash bands travel only where both of them failed.
+        ``rows`` are those that ``events.slot`` has the places of, and ``ids`` looks up
+        their accounts. ``linked`` (n, 4) marks the infrastructure facets that
+        evidence-bearing events use for the first time. Head and tail say the same of a
+        stable template; minhash bands travel only where both of them failed.
         """
         kinds = updated.passed.copy()
         wrapped = kinds[:, _HEAD] | kinds[:, _TAIL]
@@ -98,14 +99,12 @@ class FacetRows:
         kept = np.minimum(counts, MAX_FILLINGS)
         kept[kind[starts] >= len(TEMPLATE_KINDS)] = 0
         within = np.arange(len(at)) - np.repeat(starts, counts)
-        rows = accounts.rows[events.slot[first]]
+        rows = rows[events.slot[first]]
         own = directory.hashes_of(events.infrastructure[last])
         self._members.append(
             {
                 "minute": events.minute[first].astype("<i4"),
-                "account": self._text(
-                    "account", events.slot[first], accounts.texts.texts
-                ),
+                "account": self._text("account", events.slot[first], ids),
                 "owner": rows["owner"],
                 "created": rows["created_minute"],
                 "kind": kind[starts].astype("u1"),
