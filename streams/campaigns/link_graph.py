@@ -11,7 +11,7 @@ from streams.features.account_row import FACET_KINDS, TEMPLATE_KINDS
 __all__ = ["AccountNode", "Edge", "FacetNode", "LinkGraph", "facet_label"]
 
 
-class FacetNode(msgspec.Struct, array_like=True):
+class FacetNode(msgspec.Struct, array_like=True, gc=False):
     """A suspect facet; see `streams.features.facet_table.FACET_ROW`."""
 
     kind: int
@@ -35,7 +35,7 @@ class FacetNode(msgspec.Struct, array_like=True):
         return FACET_KINDS[self.kind]
 
 
-class Edge(msgspec.Struct, array_like=True):
+class Edge(msgspec.Struct, array_like=True, gc=False):
     """An account's use of a suspect facet."""
 
     first: int
@@ -44,7 +44,7 @@ class Edge(msgspec.Struct, array_like=True):
     slots: int
 
 
-class AccountNode(msgspec.Struct, array_like=True):
+class AccountNode(msgspec.Struct, array_like=True, gc=False):
     """An account with evidence of its own, and its suspect facets.
 
     ``infrastructure`` has the hashes of its network, TLS, client and payment, 0 for

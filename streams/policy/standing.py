@@ -13,7 +13,7 @@ from streams.contracts.records import Mode, Rung
 __all__ = ["Standing"]
 
 
-class Standing(msgspec.Struct, array_like=True):
+class Standing(msgspec.Struct, array_like=True, gc=False):
     """What is remembered of a subject, minutes in event time; ``rung`` None: nothing.
 
     ``repeats`` counts actions that ran out and were followed by a new one. ``released``
