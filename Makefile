@@ -9,6 +9,8 @@ UV ?= $(or $(shell command -v uv),.uv/bin/uv)
 JAVA = $(if $(JAVA_HOME),$(JAVA_HOME)/bin/java,java)
 BIN = .venv/bin
 ARGS =
+# Tests at once: most of them wait for a broker, and each process has its own.
+JOBS = 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup tools jars demo test bench peers profile lint docs broker-up broker-down
@@ -49,8 +51,8 @@ jars: setup
 demo: setup  ## Show a whole campaign found on a real broker
 	@$(BIN)/distillwatch demo $(ARGS)
 
-test: setup jars  ## Run the tests; ARGS="tests/bus -x" narrows them
-	@$(BIN)/pytest $(ARGS)
+test: setup jars  ## Run the tests; ARGS="tests/bus -x" narrows them, JOBS=1 is one by one
+	@$(BIN)/pytest --numprocesses $(JOBS) --dist loadscope $(ARGS)
 
 bench: setup peers  ## Measure speed, beside others; takes half an hour
 	@for verb in throughput latency memory recovery scaling; do \
