@@ -114,9 +114,10 @@ def _listed(admin: AdminClient) -> set[str]:
 
 
 # Below what Linux and macOS give to outgoing connections: such a port, found free,
-# could be a client's by the time Kafka wants it. Each test process begins elsewhere.
+# could be a client's by the time Kafka wants it. Each test process begins elsewhere,
+# neighbours far apart: a broker that a test has stopped for a while looks free, too.
 _PORTS = itertools.cycle(range(20_000, 30_000))
-for _ in range(os.getpid() * 37 % 10_000):
+for _ in range(os.getpid() * 4_099 % 10_000):
     next(_PORTS)
 
 

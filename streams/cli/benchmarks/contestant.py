@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from typing import Final, NamedTuple
 
 import msgspec
@@ -64,7 +64,8 @@ CONTESTANTS: Final = {
 def missing(name: str) -> bool:
     """Whether what a contestant needs is not installed."""
     needs = CONTESTANTS[name].needs
-    return bool(needs) and find_spec(needs) is None
+    # Not find_spec of importlib.util: an imported Faust has no __spec__ to find.
+    return bool(needs) and PathFinder.find_spec(needs) is None
 
 
 def bind_to_one_core() -> None:
