@@ -27,7 +27,7 @@ def place_stages(config: Config) -> list[PlacedStage]:
     """Return the stages of the pipeline on the topics of topics.toml.
 
     >>> [(stage.name, stage.partitions) for stage in place_stages(Config())]
-    [('accounts', 8), ('facets', 4), ('campaigns', 1)]
+    [('accounts', 8), ('facets', 4), ('campaigns', 1), ('control', 1)]
     """
     topology, topics = Topology.shipped(), load_topics()
     writers = request_writers(config.registry_url)

@@ -20,7 +20,6 @@ from streams.policy.budget import HORIZON
 __all__ = ["DayLedger", "LedgerEntry", "budget_days", "ledger_date", "ledger_entries"]
 
 _MS_PER_DAY: Final = 86_400_000
-_SAME: Final = 1e-9
 """Relative difference up to which two daily amounts are the same: float rounding."""
 
 
@@ -131,13 +130,14 @@ def _purses(tests: list[LedgerEntry]) -> list[LedgerEntry]:
             for place, purse in enumerate(purses)
             if purse.number == test.number - 1
         ]
-        same = [
-            place
-            for place in before
-            if math.isclose(purses[place].daily, test.daily, rel_tol=_SAME)
-        ]
         if before:
-            purses[(same or before)[0]] = test
+            # The nearest: a policy changes a budget, but hardly by more than the
+            # purses differ from each other.
+            nearest = min(
+                before,
+                key=lambda place: abs(math.log(purses[place].daily / test.daily)),
+            )
+            purses[nearest] = test
         else:
             purses.append(test)
     return purses

@@ -68,7 +68,7 @@ def test_partitions_of_a_topic_that_exists_are_never_changed(topics: str) -> Non
 
 
 def test_another_replication_factor_is_left_to_the_operators(topics: str) -> None:
-    with pytest.raises(TopicMismatch, match=r"\(and 7 more.*kafka-reassign-partitions"):
+    with pytest.raises(TopicMismatch, match=r"\(and 8 more.*kafka-reassign-partitions"):
         apply_topics(topics, replication_factor=3)
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 import pytest
@@ -35,7 +35,7 @@ def test_every_contestant_has_a_rate_or_is_not_installed(
     }  # fmt: skip
     for name, rate in told["peers"].items():
         needs = CONTESTANTS[name].needs
-        installed = not needs or find_spec(needs) is not None
+        installed = not needs or PathFinder.find_spec(needs) is not None
         assert (rate is not None) == installed, name
     measured = result.rounds[PIPELINE][0]
     # All but the last chunk of each partition, which holds the open minute.
