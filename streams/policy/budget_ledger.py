@@ -20,7 +20,6 @@ from streams.policy.budget import HORIZON
 __all__ = ["DayLedger", "LedgerEntry", "budget_days", "ledger_date", "ledger_entries"]
 
 _MS_PER_DAY: Final = 86_400_000
-"""Relative difference up to which two daily amounts are the same: float rounding."""
 
 
 class LedgerEntry(NamedTuple):
