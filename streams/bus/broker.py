@@ -35,6 +35,7 @@ __all__ = ["BrokerStatus", "DevBroker"]
 
 READY_TIMEOUT = 60.0  # s; it takes 3, a loaded machine many times that
 POLL_INTERVAL = 0.1  # s
+_LOOKS = 3  # at a process before it counts as ended
 METADATA_TIMEOUT = 2.0  # s for one answer of a broker that accepts connections
 
 
@@ -195,7 +196,7 @@ class DevBroker:
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_TIMEOUT
         while self._count_topics() is None:
-            if self._find() is None:
+            if self._has_ended():
                 raise BrokerStartFailed(
                     f"the broker at {self.bootstrap} ended while starting; "
                     f"{log_tail(self.home)}"
@@ -206,6 +207,17 @@ class DevBroker:
                     f"{READY_TIMEOUT:.0f} s; {log_tail(self.home)}"
                 )
             time.sleep(POLL_INTERVAL)
+
+    def _has_ended(self) -> bool:
+        """Whether the process is gone, seen more than once.
+
+        A process that maps its memory can look as if it had no command line.
+        """
+        for _ in range(_LOOKS):
+            if self._find() is not None:
+                return False
+            time.sleep(POLL_INTERVAL)
+        return True
 
     def _count_topics(self) -> int | None:
         """Return how many topics there are, internal ones apart; None: no answer."""
