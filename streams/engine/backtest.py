@@ -8,21 +8,19 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
 from streams.contracts import WriterSchemas, decode_chunk
 from streams.contracts.records import Action, Alert, Rung, decode_record
-from streams.engine.replay import Pipeline, ScheduledEntry
+from streams.engine.replay import Pipeline, ScheduledEntry, history_batches
 from streams.engine.stage import Chunk, Output, Rejected, Row, Stage
 from streams.policy.ladder import RUNGS
 
 __all__ = ["Backtest", "Change", "RungCount", "Side", "backtest"]
 
 _LINKS: Final = "llm.links"
-_BATCH: Final = 20_000
 _MS_PER_HOUR: Final = 3_600_000
 _NOTHING: Final = -1
 
@@ -178,8 +176,7 @@ class _Batch(NamedTuple):
     """Events of the period, and how many were ``read`` to find them."""
 
     read: int
-    values: list[bytes]
-    timestamps: list[int] | None
+    records: list[tuple[bytes, int | None]]
     latest: int
 
 
@@ -208,9 +205,9 @@ def backtest(
     events = latest = 0
     for batch in _batches(history, since, writers):
         latest = max(latest, batch.latest)
-        events += len(batch.values)
-        if batch.values:
-            present.feed(batch.values, batch.timestamps)
+        events += len(batch.records)
+        if batch.records:
+            present.feed_history(batch.records)
         for output in present.flush():
             before.take(output)
         progress(batch.read)
@@ -230,8 +227,7 @@ def _batches(
     since: int,
     writers: WriterSchemas | None,
 ) -> Iterator[_Batch]:
-    source = iter(history)
-    while read := list(islice(source, _BATCH)):
+    for read in history_batches(history):
         values = [value for value, _ in read]
         decoded = decode_chunk("RequestEvent", values, writers=writers)
         times = decoded.frame["occurred_at"].to_list()
@@ -241,13 +237,7 @@ def _batches(
             if time < since
         }
         kept = [each for place, each in enumerate(read) if place not in early]
-        stamps = [stamp for _, stamp in kept if stamp is not None]
-        yield _Batch(
-            len(read),
-            [value for value, _ in kept],
-            stamps if len(stamps) == len(kept) else None,
-            max(times, default=0),
-        )
+        yield _Batch(len(read), kept, max(times, default=0))
 
 
 def _rungs(before: _Ledger, after: _Ledger, end: int) -> tuple[RungCount, ...]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from streams.contracts import decode
 from streams.contracts.records import ControlEntry, Decision, decode_record
-from streams.engine.replay import Pipeline, ScheduledEntry
-from streams.engine.stage import Output
+from streams.engine.replay import Pipeline, ScheduledEntry, flushes
 from streams.errors import ContractError, NotReproducible
 from streams.policy.control_entries import REFUSED, is_closing
 
@@ -18,7 +16,6 @@ __all__ = ["Difference", "Recomputation", "Trail", "recompute", "told_schedule"]
 _ACTIONS: Final = "llm.actions"
 _DECISIONS: Final = "llm.decisions"
 _CONTROL: Final = b"control:"
-_BATCH: Final = 20_000
 _MS_PER_MINUTE: Final = 60_000
 _BEFORE_ALL: Final = -1  # the minute of an entry that came before any was closed
 _RECORDS: Final = {_ACTIONS: "Action", _DECISIONS: "Decision"}
@@ -72,7 +69,7 @@ def recompute(
     decisions: list[bytes] = []
     actions: list[bytes] = []
     events = 0
-    for count, outputs in _flushes(history, pipeline):
+    for count, outputs in flushes(history, pipeline):
         events += count
         progress(count)
         beyond = False
@@ -91,18 +88,6 @@ def recompute(
         difference = _action_difference(trail.action, actions)
     compared = int(trail.action is not None)
     return Recomputation(events, len(_once(trail.decisions)), compared, difference)
-
-
-def _flushes(
-    history: Iterable[tuple[bytes, int | None]], pipeline: Pipeline
-) -> Iterator[tuple[int, list[Output]]]:
-    source = iter(history)
-    while batch := list(islice(source, _BATCH)):
-        stamps = [stamp for _, stamp in batch if stamp is not None]
-        values = [value for value, _ in batch]
-        pipeline.feed(values, stamps if len(stamps) == len(batch) else None)
-        yield len(batch), pipeline.flush()
-    yield 0, pipeline.close()
 
 
 def _once(values: Sequence[bytes]) -> list[bytes]:

@@ -6,7 +6,7 @@ the same murmur2: a replay gives the actions of the live run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final, NamedTuple, cast
 
@@ -19,7 +19,7 @@ from streams.engine.stage import Chunk, Output, Rejected, Stage
 from streams.engine.stages import STAGES, Topology
 from streams.policy.policy import Policy
 
-__all__ = ["Pipeline", "ScheduledEntry", "replay"]
+__all__ = ["Pipeline", "ScheduledEntry", "flushes", "history_batches", "replay"]
 
 _MILLISECONDS: Final = 60_000
 _BATCH: Final = 20_000
@@ -92,6 +92,12 @@ class Pipeline:
         for partition, (records, stamps) in enumerate(parts):
             self._append("llm.requests", partition, records, stamps)
 
+    def feed_history(self, records: Sequence[tuple[bytes, int | None]]) -> None:
+        """Append records with their Kafka timestamps, None for all of a file."""
+        stamps = [stamp for _, stamp in records if stamp is not None]
+        values = [value for value, _ in records]
+        self.feed(values, stamps if len(stamps) == len(records) else None)
+
     def _append(
         self, topic: str, partition: int, values: list[bytes], timestamps: list[int]
     ) -> None:
@@ -138,6 +144,28 @@ class Pipeline:
         return self.flush()
 
 
+def history_batches(
+    history: Iterable[tuple[bytes, int | None]],
+) -> Iterator[list[tuple[bytes, int | None]]]:
+    """Cut records with their Kafka timestamps into batches for `Pipeline`."""
+    source = iter(history)
+    while batch := list(islice(source, _BATCH)):
+        yield batch
+
+
+def flushes(
+    history: Iterable[tuple[bytes, int | None]], pipeline: Pipeline
+) -> Iterator[tuple[int, list[Output]]]:
+    """Run records through the pipeline; after each batch give its size and outputs.
+
+    The last one, of 0 records, is what the end of the stream gives.
+    """
+    for batch in history_batches(history):
+        pipeline.feed_history(batch)
+        yield len(batch), pipeline.flush()
+    yield 0, pipeline.close()
+
+
 def replay(
     values: Iterable[bytes],
     pipeline: Pipeline,
@@ -148,9 +176,6 @@ def replay(
 
     ``progress`` is told how many more events are done.
     """
-    source = iter(values)
-    while batch := list(islice(source, _BATCH)):
-        pipeline.feed(batch)
-        yield from pipeline.flush()
-        progress(len(batch))
-    yield from pipeline.close()
+    for count, outputs in flushes(((value, None) for value in values), pipeline):
+        yield from outputs
+        progress(count)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lenient_reference import lenient_reference
 
 from streams.contracts.records import Action, Mode, decode_record, encode_record
-from streams.engine import backtest as backtest_module
+from streams.engine import replay as replay_module
 from streams.engine.backtest import Backtest, Side, backtest
 from streams.engine.campaigns_stage import CampaignsStage
 from streams.engine.replay import Pipeline, ScheduledEntry, replay
@@ -193,5 +193,5 @@ def test_what_cannot_be_read_is_counted_and_the_batches_do_not_matter(
     whole = backtest(history, *pair, progress=told.append)
     assert whole.refused == 3
     assert sum(told) == len(history)
-    monkeypatch.setattr(backtest_module, "_BATCH", 17)
+    monkeypatch.setattr(replay_module, "_BATCH", 17)
     assert backtest(history, pipeline(SHIPPED), pipeline(NOBODY)) == whole
