@@ -104,10 +104,34 @@ class CampaignsState:
         return self.groups.by_number[number], self.campaigns[number]
 
     def uses_of(self, account: str) -> int:
-        """Count the templated exchanges for which an account stands where it does."""
+        """Count the templated exchanges that are known of an account."""
+        home = self.home_of(account)
+        return home.uses[account] if home else 0
+
+    def home_of(self, account: str) -> Group | None:
+        """Choose the group that an account is looked at in.
+
+        That of the campaign it stands under, else of another campaign, else the one
+        in which it has most uses.
+        """
+        if account not in self.graph.accounts:
+            return None
         standing = self.standing.get(account)
         found = self.campaign(standing.campaign) if standing else None
-        return found[0].uses.get(account, 0) if found else 0
+        if found is not None and account in found[0].uses:
+            return found[0]
+        templates = self.graph.templates_of(account)
+        numbers = {self.graph.facets[facet].group for facet in templates}
+        groups = (self.groups.by_number[number] for number in numbers - {0})
+        return min(
+            (group for group in groups if account in group.uses),
+            key=lambda group: (
+                group.number not in self.campaigns,
+                -group.uses[account],
+                group.number,
+            ),
+            default=None,
+        )
 
     def put_entry(self, entry: ControlEntry) -> None:
         """Take an operator's entry."""

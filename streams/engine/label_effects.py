@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from heapq import nsmallest
 from typing import Final
 
-from streams.campaigns.group import Group
 from streams.campaigns.label_features import label_features
 from streams.contracts.records import ControlEntry, Feature
 from streams.engine.campaigns_state import CampaignsState
@@ -22,6 +21,7 @@ from streams.models.exact_tests import poisson_tail
 from streams.models.label_model import on_grid
 from streams.policy.control_entries import parse_subject
 from streams.policy.controls import subject_key
+from streams.policy.durations import MINUTES_PER_DAY
 from streams.policy.label_book import BENIGN, LabelledAccount, LabelRecord
 from streams.policy.label_statistics import ACCOUNTS, NO_RUNG, RUNG, TEACHES
 
@@ -31,7 +31,6 @@ MAX_ACCOUNTS: Final = 20
 """Accounts that a label of a campaign, a facet or an organization speaks for: its word
 on hundreds of accounts is still one word."""
 
-_MINUTES_PER_DAY: Final = 1440
 _CLAIM: Final = "claim"
 _MIN_WRONG: Final = 3
 _MIN_AUTHORS: Final = 2
@@ -97,7 +96,7 @@ class LabelEffects:
         """Describe an account as it is now, for what learns from labels."""
         standing = self._state.standing.get(account)
         rung = (standing.rung if standing else None) or ""
-        group = _home(self._state, account)
+        group = self._state.home_of(account)
         if group is None:
             return LabelledAccount(account, rung=rung)
         reference, groups = self._decider.reference, self._state.groups
@@ -170,7 +169,7 @@ class LabelEffects:
             yield self._decider.publisher.notice("labels_disputed", minute, summary)
 
     def _tell(self, key: str, minute: int, text: str) -> Iterator[Output]:
-        if self._state.is_label_news(key, minute // _MINUTES_PER_DAY):
+        if self._state.is_label_news(key, minute // MINUTES_PER_DAY):
             yield self._decider.publisher.notice("labels_disputed", minute, text)
 
     def _check_claim(self, record: LabelRecord) -> Iterator[Output]:
@@ -191,13 +190,13 @@ class LabelEffects:
         ]
         wrong = len({each.subject for each in said})
         first = min((each.found for each in state.campaigns.values()), default=minute)
-        days = max((minute - first) / _MINUTES_PER_DAY, 1.0)
+        days = max((minute - first) / MINUTES_PER_DAY, 1.0)
         expected = days * self._decider.policy.daily_budget
         if (
             wrong >= _MIN_WRONG
             and len({each.author for each in said}) >= _MIN_AUTHORS
             and poisson_tail(wrong, expected) <= _SURPRISE
-            and state.is_label_news(_CLAIM, minute // _MINUTES_PER_DAY)
+            and state.is_label_news(_CLAIM, minute // MINUTES_PER_DAY)
         ):
             summary = (
                 f"{wrong} campaigns are labelled benign, and the budget expects "
@@ -208,25 +207,3 @@ class LabelEffects:
 
 def _more(count: int) -> str:
     return f" and {count - 1} more" if count > 1 else ""
-
-
-def _home(state: CampaignsState, account: str) -> Group | None:
-    """Choose the group that an account is looked at in: its campaign's, if any."""
-    if account not in state.graph.accounts:
-        return None
-    standing = state.standing.get(account)
-    found = state.campaign(standing.campaign) if standing else None
-    if found is not None and account in found[0].uses:
-        return found[0]
-    templates = state.graph.templates_of(account)
-    numbers = {state.graph.facets[facet].group for facet in templates}
-    groups = (state.groups.by_number[number] for number in numbers - {0})
-    return min(
-        (group for group in groups if account in group.uses),
-        key=lambda group: (
-            group.number not in state.campaigns,
-            -group.uses[account],
-            group.number,
-        ),
-        default=None,
-    )

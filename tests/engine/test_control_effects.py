@@ -218,6 +218,18 @@ def test_a_release_lasts_until_new_evidence_after_the_cool_off() -> None:
     assert reasons == {"released by hand, and the cool-off is not over"}
 
 
+def test_a_release_before_any_action_lets_what_was_known_count_no_more() -> None:
+    released = (20, release_entry("account:account-1", **_WHO))
+    ended = _run([(-1, policy_entry(_COOL_OFF, **_WHO)), released])
+    standing = ended.stage.state.standing["account-1"]
+    assert standing.released_uses > 0
+    (first, *_) = _of(ended, "issued", "account:account-1")
+    (undisturbed, *_) = _of(_run([]), "issued", "account:account-1")
+    assert _minute(undisturbed) < 20 + 30 <= _minute(first)
+    known = ended.stage.state.uses_of("account-1")
+    assert first.exchanges <= known - standing.released_uses
+
+
 def test_releasing_a_campaign_releases_its_members_at_once() -> None:
     ended = _run([(60, release_entry(f"campaign:{_CAMPAIGN}", **_WHO))])
     lives = actions(ended.outputs)
