@@ -72,7 +72,8 @@ def apply_topics(
 
     By default new topics get topics.toml's replication factor. Partitions of a topic
     that exists are never changed: then, and before anything else is changed, it raises
-    `TopicMismatch`. Returns when each new partition has a leader. Raises
+    `TopicMismatch`. Returns when each new partition has a leader and each altered
+    setting shows. Raises
     `BrokerUnavailable` after 8 s without an answer.
     """
     admin = admin_client(bootstrap)
@@ -84,6 +85,7 @@ def apply_topics(
     _create(admin, [topics[name] for name in missing], replication_factor)
     _alter(admin, [each for each in differences if each.setting != MISSING])
     _wait_for_leaders(admin, missing)
+    _wait_until_seen(admin, differences)
     return differences
 
 
@@ -200,6 +202,25 @@ def _wait_for_leaders(admin: AdminClient, names: list[str]) -> None:
                 f"{LEADER_TIMEOUT:.0f} s; look into the broker's log"
             )
         time.sleep(LEADER_POLL if names else 0)
+
+
+def _wait_until_seen(admin: AdminClient, differences: list[Difference]) -> None:
+    # A broker answers from its own copy of the controller's log, a moment behind.
+    altered = [each for each in differences if each.setting != MISSING]
+    deadline = time.monotonic() + LEADER_TIMEOUT
+    while altered:
+        found = _configs(admin, sorted({each.topic for each in altered}))
+        altered = [
+            each for each in altered
+            if found[each.topic][each.setting] != each.expected
+        ]  # fmt: skip
+        if altered and time.monotonic() > deadline:
+            raise BusError(
+                f"topic {altered[0].topic} still has {altered[0].setting} = "
+                f"{found[altered[0].topic][altered[0].setting]} after "
+                f"{LEADER_TIMEOUT:.0f} s; look into the broker's log"
+            )
+        time.sleep(LEADER_POLL if altered else 0)
 
 
 def _result(future: Future[_T], name: str) -> _T:

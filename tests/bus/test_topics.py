@@ -11,6 +11,7 @@ from confluent_kafka.admin import (
     NewPartitions,
     ResourceType,
 )
+from waiting import until
 
 from streams.bus.kafka_settings import admin_client
 from streams.bus.topics import Difference, apply_topics, check_topics, plan
@@ -26,6 +27,12 @@ def set_config(admin: AdminClient, topic: str, name: str, value: str) -> None:
     )
     for future in admin.incremental_alter_configs([resource]).values():
         future.result()
+    # A broker answers from its own copy of the controller's log, a moment behind.
+    wanted = [ConfigResource(ResourceType.TOPIC, topic)]
+    until(
+        lambda: admin.describe_configs(wanted)[wanted[0]].result()[name].value == value,
+        f"{topic} still has another {name}",
+    )
 
 
 def test_apply_creates_every_topic_as_the_file_says_and_repeats_nothing(
@@ -58,6 +65,7 @@ def test_apply_puts_a_changed_setting_right(topics: str) -> None:
 def test_partitions_of_a_topic_that_exists_are_never_changed(topics: str) -> None:
     admin = admin_client(topics)
     admin.create_partitions([NewPartitions("llm.facets", 5)])["llm.facets"].result()
+    until(lambda: len(admin.list_topics().topics["llm.facets"].partitions) == 5)
     set_config(admin, "llm.acks", "retention.ms", "1000")
     with pytest.raises(
         TopicMismatch, match=r"llm\.facets has partitions = 5, not 4\..* state"
