@@ -115,7 +115,8 @@ def test_alerts_are_lines_where_no_terminal_is_and_ctrl_c_ends_it(
     assert (rest, error) == ("", "")
     assert process.returncode == 128 + signal.SIGINT
     code, out, _ = run(
-        "--bootstrap", topics, "--once", "--json", "--enforcer", "edge-1"
+        *("--bootstrap", topics, "--once", "--json", "--enforcer", "edge-1"),
+        *("--within", "3600"),
     )
     assert code == 0
     assert json.loads(out)["enforcers"][0]["pending"] == 1
