@@ -19,6 +19,8 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from apicurio import Apicurio
 
+    from streams.bus.broker import DevBroker
+
 # Helpers for several folders of tests lie beside those that they belong to.
 sys.path.insert(0, str(Path(__file__).parent / "bus"))
 
@@ -62,6 +64,22 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     try:
         yield broker.up(progress)
+    finally:
+        broker.down(wipe=True)
+
+
+@pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[tuple[DevBroker, str]]:
+    """Start a broker that the test may stop; yield it and its bootstrap address."""
+    from streams.bus.broker import DevBroker
+    from streams.bus.topics import apply_topics
+
+    port, controller_port = _free_ports(2)
+    broker = DevBroker(port, controller_port, tmp_path / "broker")
+    try:
+        bootstrap = broker.up(lambda *_: None)
+        apply_topics(bootstrap)
+        yield broker, bootstrap
     finally:
         broker.down(wipe=True)
 

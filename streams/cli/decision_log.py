@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
-import msgspec
-
 from streams.contracts import Action, Alert, Decision, decode_record, encode
-from streams.errors import ConfigError, ContractError, InvalidRecord
+from streams.contracts.json_lines import json_lines
+from streams.errors import ContractError
 
 __all__ = ["BrokerLog", "DecisionLog", "FolderLog", "Logged", "decoded", "open_log"]
 
@@ -84,20 +83,7 @@ class FolderLog(NamedTuple):
         }
 
     def _lines(self, topic: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        path = self.folder / _FILES[topic][0]
-        try:
-            file = path.open("rb")
-        except OSError as error:
-            raise ConfigError(
-                f"{path}: {error.strerror}; distillwatch replay writes it"
-            ) from None
-        with file:
-            for number, text in enumerate(file, 1):
-                place = f"{path}:{number}"
-                try:
-                    yield place, msgspec.json.decode(text, type=dict[str, Any])
-                except msgspec.DecodeError:
-                    raise InvalidRecord(f"{place} is no JSON object") from None
+        return json_lines(self.folder / _FILES[topic][0])
 
 
 def decoded(record_type: type[_RecordT], logged: Logged) -> _RecordT | None:

@@ -16,7 +16,7 @@ from rich.text import Text
 from streams.bus.records_consumer import ReceivedRecord
 from streams.cli.demo_run import ALERT_TOPIC, Screen, State
 from streams.cli.record_lines import record_text
-from streams.scenarios.outcomes import RUNGS
+from streams.policy.ladder import RUNGS
 
 __all__ = ["PlainScreen", "TerminalScreen", "state_line", "watch"]
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
@@ -16,6 +15,7 @@ from streams.cli.control_writes import (
     Cluster,
     standing_entries,
 )
+from streams.cli.progress import event_bar
 from streams.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def backtest(
         if events is not None
         else _of_topic(where.servers, since or "", config, writers)
     )
-    with _bar(history.total) as progress:
+    with event_bar(history.total) as progress:
         result = compare(
             history.records,
             Pipeline(config, writers=writers, policy=present),
@@ -165,27 +165,6 @@ def _operators_entries(servers: str) -> list[ScheduledEntry]:
         if each.kind != "policy" and not is_closing(each)
     ]
     return sorted(entries, key=lambda each: each.after)
-
-
-@contextlib.contextmanager
-def _bar(total: int) -> Iterator[Callable[[int], None]]:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    bar = Progress(
-        TextColumn("events"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        console=console, transient=True, disable=not console.is_terminal,
-    )  # fmt: skip
-    with bar:
-        task = bar.add_task("events", total=total)
-        yield lambda done: bar.advance(task, done)
 
 
 def _print_result(result: Backtest, names: tuple[str, str], mode: str) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import msgspec
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from streams.cli.record_lines import printable, time_text
 from streams.contracts.records import Alert
 from streams.policy.enforcement_state import EnforcementState, EnforcerState
 
@@ -19,7 +18,6 @@ _GOOD = "green"
 _QUIET = "dim"
 _STYLES = {"info": _GOOD, "warning": "yellow", "critical": _BAD}
 _SHOWN = 5  # overdue subjects of an enforcer
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _HEADS = ("enforcer", "desired", "enforced", "refused", "overdue", "releases overdue")
 
 
@@ -36,9 +34,9 @@ def state_json(state: EnforcementState) -> str:
 def alert_line(alert: Alert) -> Text:
     """Give a published alert as one line."""
     return Text.assemble(
-        (_time(alert.occurred_at), _QUIET),
+        (time_text(alert.occurred_at), _QUIET),
         (f" {alert.severity:<8} ", _STYLES[alert.severity]),
-        _printable(alert.summary),
+        printable(alert.summary),
     )
 
 
@@ -51,7 +49,7 @@ def enforcement_table(state: EnforcementState | None, within: float) -> Renderab
         column.justify = "right"
     for each in state.enforcers:
         table.add_row(
-            _printable(each.enforcer),
+            printable(each.enforcer),
             f"{each.desired:,}",
             f"{each.enforced:,}",
             f"{each.refused:,}",
@@ -59,12 +57,12 @@ def enforcement_table(state: EnforcementState | None, within: float) -> Renderab
             _late(each.releases_overdue),
             _seconds(each.p50),
             _seconds(each.p99),
-            "never" if each.heard_at is None else _time(each.heard_at),
+            "never" if each.heard_at is None else time_text(each.heard_at),
         )
     below = [line for each in state.enforcers for line in _details(each)]
     if not state.enforcers:
         below.append(_nobody(state, within))
-    stand = Text(f"{_time(state.at)}  {state.desired:,} actions stand", _QUIET)
+    stand = Text(f"{time_text(state.at)}  {state.desired:,} actions stand", _QUIET)
     return Group(table, *below, stand) if state.enforcers else Group(*below, stand)
 
 
@@ -76,19 +74,19 @@ def _nobody(state: EnforcementState, within: float) -> Text:
 
 
 def _details(enforcer: EnforcerState) -> list[Text]:
-    name = _printable(enforcer.enforcer)
+    name = printable(enforcer.enforcer)
     lines = [
         Text.assemble(
             (f"{name} ", "bold"),
             "still enforces " if each.release else "does not enforce ",
-            (_printable(each.subject), _BAD),
-            (f" since {_time(each.since)}", _QUIET),
+            (printable(each.subject), _BAD),
+            (f" since {time_text(each.since)}", _QUIET),
         )
         for each in enforcer.oldest[:_SHOWN]
     ]
     lines += [
         Text.assemble(
-            (f"{name} ", "bold"), f"refuses {count:,}: ", (_printable(reason), _QUIET)
+            (f"{name} ", "bold"), f"refuses {count:,}: ", (printable(reason), _QUIET)
         )
         for reason, count in enforcer.refusals.items()
     ]
@@ -101,13 +99,3 @@ def _late(number: int) -> Text:
 
 def _seconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f} s"
-
-
-def _time(milliseconds: int) -> str:
-    moment = _EPOCH + dt.timedelta(milliseconds=milliseconds)
-    return f"{moment:%Y-%m-%d %H:%M:%S}"
-
-
-def _printable(text: str) -> str:
-    """Replace what could move the cursor or turn the direction of writing."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from cyclopts import App
 
+from streams.cli.progress import event_bar
 from streams.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -48,9 +49,6 @@ def replay(
     mode
         Mode of the actions; by default the setting DISTILLWATCH_MODE, or shadow.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
     from streams.config import Config
     from streams.contracts import iter_datums
     from streams.engine.replay import Pipeline
@@ -65,22 +63,12 @@ def replay(
     total = count_events(events)
     out.mkdir(parents=True, exist_ok=True)
     counts = dict.fromkeys(_FILES, 0)
-    console = Console(stderr=True)
-    bar = Progress(
-        TextColumn("events"), BarColumn(), MofNCompleteColumn(),
-        console=console, transient=True, disable=not console.is_terminal,
-    )  # fmt: skip
     with ExitStack() as stack:
         files = {
             topic: stack.enter_context((out / name).open("wb"))
             for topic, name in _FILES.items()
         }
-        stack.enter_context(bar)
-        task = bar.add_task("events", total=total)
-
-        def advance(done: int) -> None:
-            bar.advance(task, done)
-
+        advance = stack.enter_context(event_bar(total))
         for output in run(iter_datums(events), pipeline, progress=advance):
             if output.value is not None:
                 files[output.topic].write(_json_line(output.topic, output.value))

@@ -95,7 +95,7 @@ def _campaigns(result: Score) -> Table:
 def _cohorts(result: Score) -> Table:
     from rich.table import Table
 
-    from streams.scenarios.outcomes import RUNGS
+    from streams.policy.ladder import RUNGS
 
     used = [r for r in RUNGS if any(c.rungs.get(r) for c in result.cohorts)]
     table = Table("cohort", title="Accounts by highest rung", title_justify="left")

@@ -160,10 +160,6 @@ class CampaignsStage(MinuteStage[Output]):
         """Count all events of a minute, whoever sent them."""
         self.state.operation.traffic.add(minute, events)
 
-    def traffic_last_day(self) -> int:
-        """All events of the last 24 hours."""
-        return self.state.operation.traffic.total()
-
     def _put(self, link: LinkRow) -> None:
         graph = self.graph
         node = graph.facets.get(link.facet)

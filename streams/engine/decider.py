@@ -25,6 +25,7 @@ from streams.errors import PolicyError
 from streams.models.label_model import cautious, on_grid
 from streams.models.reference import Reference
 from streams.policy.conditions import Context, compile_condition, context_at
+from streams.policy.durations import MINUTES_PER_DAY, MINUTES_PER_HOUR
 from streams.policy.ladder import RUNGS, Evidence, Step, climb, next_step
 from streams.policy.policy import Policy, Scenario
 from streams.policy.standing import Standing
@@ -35,8 +36,6 @@ _CANARY_ALARMS: Final = 2
 """Canaries that would have been throttled within a day, at which nothing is enforced
 any more: the daily budget expects far fewer than one."""
 
-_MINUTES_PER_HOUR: Final = 60
-_MINUTES_PER_DAY: Final = 1440
 _NO_CONTEXT: Final[Context] = {}
 
 
@@ -296,7 +295,7 @@ class Decider:
             return _NO_CONTEXT
         node, group, campaign = case.node, case.group, case.campaign
         minute = case.minute
-        age = (minute - node.created) / _MINUTES_PER_DAY if node.created >= 0 else -1.0
+        age = (minute - node.created) / MINUTES_PER_DAY if node.created >= 0 else -1.0
         own = {
             "id": case.account,
             "uses": case.evidence.uses,
@@ -313,7 +312,7 @@ class Decider:
             "exchanges": group.exchanges,
             "e_value": campaign.e_value,
             "confirmations": campaign.confirmations,
-            "age_hours": (minute - campaign.found) / _MINUTES_PER_HOUR,
+            "age_hours": (minute - campaign.found) / MINUTES_PER_HOUR,
             "families": list(families_of(self._groups.graph, group)),
             "pivots": list(campaign.pivots),
         }

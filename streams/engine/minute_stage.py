@@ -47,14 +47,13 @@ class MinuteStage(BatchStage, Generic[NewsT]):
         news.extend(self._end_minutes(closed))
         return self._outputs(news, closed)
 
+    @abstractmethod
     def _apply_barrier(self, barrier: Barrier) -> Iterable[NewsT]:
-        """Apply what came between two minutes; only a stage that adds any has any."""
-        raise NotImplementedError(barrier)
+        """Apply what came between two minutes."""
 
+    @abstractmethod
     def _end_minutes(self, closed: int) -> Iterable[NewsT]:
-        """Do what the minutes up to ``closed`` bring without any row; nothing here."""
-        del closed
-        return ()
+        """Do what the minutes up to ``closed`` bring without any row."""
 
     @abstractmethod
     def _apply_minute(

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from streams.features.traffic_day import TrafficDay
 from streams.policy.breakers import Breakers
 from streams.policy.budget import Budget
+from streams.policy.durations import MINUTES_PER_DAY
 from streams.policy.policy import Policy
 
 __all__ = ["Operation", "Purse"]
-
-_MINUTES_PER_DAY: Final = 1440
 
 
 class Purse(NamedTuple):
@@ -77,6 +76,6 @@ class Operation(msgspec.Struct, array_like=True):
 
     def note_canary_alarm(self, minute: int) -> int:
         """Count a canary's alarm; give how many there were within a day."""
-        day = (each for each in self.canary_alarms if each > minute - _MINUTES_PER_DAY)
+        day = (each for each in self.canary_alarms if each > minute - MINUTES_PER_DAY)
         self.canary_alarms = [*day, minute]
         return len(self.canary_alarms)

@@ -25,6 +25,7 @@ from streams.engine.evidence_records import caution_evidence, member_evidence
 from streams.engine.stage import Output
 from streams.engine.verdict import Case, Verdict
 from streams.models.reference import Reference
+from streams.policy.durations import MINUTES_PER_DAY
 from streams.policy.ladder import RUNGS
 from streams.policy.policy import Policy
 from streams.policy.standing import Standing
@@ -33,8 +34,6 @@ __all__ = ["HARD", "Publisher"]
 
 HARD: Final = RUNGS.index("throttle")
 """From here on a customer notices."""
-
-_MINUTES_PER_DAY: Final = 1440
 
 
 class Publisher:
@@ -185,7 +184,7 @@ class Publisher:
         hard = RUNGS.index(verdict.step.rung) >= HARD
         if hard and not standing.daily:
             first = min((edge.first for edge in node.edges.values()), default=minute)
-            days = max((minute - first) / _MINUTES_PER_DAY, 1.0)
+            days = max((minute - first) / MINUTES_PER_DAY, 1.0)
             adds = max(round(node.events / days), 1)
         stays = standing.rung is not None and standing.mode == "enforce"
         if stays and not adds and verdict.kind in ("extended", "republished"):

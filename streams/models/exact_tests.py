@@ -7,13 +7,12 @@ approximations are wrong just where labels are few.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Final
 
-__all__ = ["binomial_tail", "poisson_tail", "rate_interval"]
+from scipy.special import betaincinv
 
-_HALVINGS: Final = 60
-"""Bisections of [0, 1]; after 53 of them a double has no more digits."""
+__all__ = ["binomial_tail", "clopper_pearson", "poisson_tail", "rate_interval"]
+
 _DECIMALS: Final = 9
 """Probabilities are rounded so that they print and compare the same everywhere."""
 
@@ -59,32 +58,33 @@ def poisson_tail(at_least: int, expected: float) -> float:
     return max(round(1 - below, _DECIMALS), 0.0)
 
 
-def rate_interval(
+def clopper_pearson(
     hits: int, trials: int, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Give the interval of a rate after Clopper and Pearson (1934).
+    """Give the exact interval of a binomial rate (Clopper and Pearson 1934).
 
     It holds the true rate with at least the probability ``confidence``; without trials
     it is all of 0 to 1.
 
-    >>> rate_interval(9, 10)
-    (0.554984, 0.997471)
+    >>> [round(bound, 4) for bound in clopper_pearson(0, 1000)]
+    [0.0, 0.0037]
     """
     tail = (1 - confidence) / 2
     low, high = 0.0, 1.0
     if hits > 0:
-        low = _bisect(lambda rate: binomial_tail(hits, trials, rate) > tail)
+        low = float(betaincinv(hits, trials - hits + 1, tail))
     if hits < trials:
-        high = _bisect(
-            lambda rate: binomial_tail(trials - hits, trials, 1 - rate) <= tail
-        )
+        high = float(betaincinv(hits + 1, trials - hits, 1 - tail))
+    return low, high
+
+
+def rate_interval(
+    hits: int, trials: int, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Give `clopper_pearson` rounded, so that it prints the same everywhere.
+
+    >>> rate_interval(9, 10)
+    (0.554984, 0.997471)
+    """
+    low, high = clopper_pearson(hits, trials, confidence)
     return round(low, 6), round(high, 6)
-
-
-def _bisect(above: Callable[[float], bool]) -> float:
-    """Find where a condition that is false for small rates becomes true."""
-    low, high = 0.0, 1.0
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        low, high = (low, middle) if above(middle) else (middle, high)
-    return (low + high) / 2

@@ -7,15 +7,12 @@ more of them.
 
 from __future__ import annotations
 
-from typing import Final
-
 import msgspec
 
+from streams.policy.durations import MINUTES_PER_HOUR
 from streams.policy.policy import Caps
 
 __all__ = ["Breakers"]
-
-_MINUTES_PER_HOUR: Final = 60
 
 
 class Breakers(msgspec.Struct, array_like=True):
@@ -66,6 +63,6 @@ class Breakers(msgspec.Struct, array_like=True):
         return True
 
     def _begin(self, minute: int) -> None:
-        hour = minute // _MINUTES_PER_HOUR
+        hour = minute // MINUTES_PER_HOUR
         if hour > self.hour:
             self.hour, self.issued, self.by_owner, self.told = hour, 0, {}, []

@@ -12,6 +12,8 @@ from typing import Final
 
 import msgspec
 
+from streams.policy.durations import MINUTES_PER_DAY
+
 __all__ = ["DAILY_BUDGET", "HORIZON", "Budget"]
 
 DAILY_BUDGET: Final = 0.2
@@ -21,8 +23,6 @@ HORIZON: Final = 50
 """Tests over which the level halves twice: the series B h / ((k + h - 1)(k + h))
 telescopes to B, never ends, and gives early tests about B/h each, so that opening
 groups of accounts can thin the budget out but never exhaust it."""
-
-_MINUTES_PER_DAY: Final = 1440
 
 
 class Budget(msgspec.Struct, array_like=True):
@@ -52,12 +52,12 @@ class Budget(msgspec.Struct, array_like=True):
         return daily * HORIZON / (self._taken(minute) + HORIZON)
 
     def _taken(self, minute: int) -> int:
-        return self.tests if minute // _MINUTES_PER_DAY <= self.day else 0
+        return self.tests if minute // MINUTES_PER_DAY <= self.day else 0
 
     def next_level(self, minute: int, daily: float = DAILY_BUDGET) -> float:
         """Spend the level of the next test taken in ``minute``."""
         level = self.level(minute, daily)
-        day = minute // _MINUTES_PER_DAY
+        day = minute // MINUTES_PER_DAY
         if day > self.day:
             self.day, self.tests = day, 0
         self.tests += 1

@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import cel
 
 from streams.errors import PolicyError
+from streams.policy.durations import MINUTES_PER_DAY, MINUTES_PER_HOUR
 
 __all__ = [
     "VARIABLES",
@@ -34,8 +35,6 @@ Context: TypeAlias = Mapping[str, Mapping[str, Any]]
 _LONGEST: Final = 1000
 """Characters: far above what anybody reviews, far below what the parser nests."""
 
-_MINUTES_PER_HOUR: Final = 60
-_MINUTES_PER_DAY: Final = 1440
 _EPOCH_WEEKDAY: Final = 3  # 1 January 1970 was a Thursday
 
 
@@ -196,8 +195,8 @@ def context_at(
     {'hour': 1, 'weekday': 4}
     """
     time = {
-        "hour": minute % _MINUTES_PER_DAY // _MINUTES_PER_HOUR,
-        "weekday": (minute // _MINUTES_PER_DAY + _EPOCH_WEEKDAY) % 7,
+        "hour": minute % MINUTES_PER_DAY // MINUTES_PER_HOUR,
+        "weekday": (minute // MINUTES_PER_DAY + _EPOCH_WEEKDAY) % 7,
     }
     return {
         "account": {name: make(account[name]) for name, make in _MAKERS["account"]},

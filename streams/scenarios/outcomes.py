@@ -8,7 +8,7 @@ Reads ``events.avro``, ``truth.csv``, ``exchanges.csv`` (as ``simulate`` writes 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple, Self, TypeVar, get_args
+from typing import NamedTuple, Self, TypeVar
 
 import msgspec
 import polars as pl
@@ -18,11 +18,9 @@ from streams.contracts.records import Rung
 from streams.errors import ScenarioError
 from streams.scenarios.simulate import EVENTS, EXCHANGES, TRUTH
 
-__all__ = ["ACTIONS", "ALERTS", "RUNGS", "Action", "Alert", "Outcome"]
+__all__ = ["ACTIONS", "ALERTS", "Action", "Alert", "Outcome"]
 
 ACTIONS, ALERTS = "actions.jsonl", "alerts.jsonl"
-RUNGS: tuple[str, ...] = get_args(Rung)
-"""The ladder, mildest first."""
 _EXCHANGES = ["event_id", "account_id", "campaign"]
 _TRUTH = ["account_id", "cohort", "campaign"]
 

@@ -22,7 +22,8 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from streams.scenarios.outcomes import RUNGS, Action, Outcome
+from streams.policy.ladder import RUNGS
+from streams.scenarios.outcomes import Action, Outcome
 
 __all__ = ["LEAST_MEMBERS", "CampaignScore", "CohortScore", "Score", "score"]
 

@@ -7,45 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tiny_scenario import simulate_tiny
 
 from streams.bus.control_log import append_entries
 from streams.policy.control_entries import allowlist_entry, policy_entry
 from streams.policy.policy_file import default_text
-from streams.scenarios.scenario import load
-from streams.scenarios.simulate import simulate
 
 if TYPE_CHECKING:
     from conftest import Invoke
 
-SCENARIO = """
-name = "tiny"
-description = "A few people and a campaign that is as plain as can be."
-start = 2026-03-02T00:00:00Z
-duration_hours = 8
-[models]
-m = 1
-[[cohort]]
-name = "people"
-accounts = 200
-requests_per_day = 6
-[[campaign]]
-name = "graders"
-shape = "rubric"
-accounts = 40
-requests_per_day = [120, 160]
-roles = ["campaign-rubric"]
-pace = "lockstep"
-burst_minutes = 20
-age_days = [0.5, 2]
-created_together = 10
-[campaign.templates]
-count = 1
-wrap = ["both"]
-[campaign.facets]
-networks = 1
-clients = 1
-payments = 1
-"""
 HALF = 'version = "half"\n[[scenario]]\nname = "default"\npercentage = 50\n'
 NONE = 'version = "none"\n[[scenario]]\nname = "none"\nwhen = "false"\n'
 
@@ -53,8 +23,7 @@ NONE = 'version = "none"\n[[scenario]]\nname = "none"\nwhen = "false"\n'
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("scenario")
-    (folder / "tiny.toml").write_text(SCENARIO, encoding="utf-8")
-    simulate(load(str(folder / "tiny.toml")), folder)
+    simulate_tiny(folder)
     for name, text in (("shipped", default_text()), ("half", HALF), ("none", NONE)):
         (folder / f"{name}.toml").write_text(text, encoding="utf-8")
     return folder

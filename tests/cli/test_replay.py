@@ -6,44 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from tiny_scenario import simulate_tiny
 
 from streams.config import Config
 from streams.contracts import decode, iter_datums, write_container
 from streams.engine.replay import Pipeline
 from streams.engine.replay import replay as run_pipeline
-from streams.scenarios.scenario import load
-from streams.scenarios.simulate import simulate
 
 COMMAND = [sys.executable, "-c", "from streams.cli import main; main()", "replay"]
-SMALL = """
-name = "tiny"
-description = "A few people and a campaign that is as plain as can be."
-start = 2026-03-02T00:00:00Z
-duration_hours = 8
-[models]
-m = 1
-[[cohort]]
-name = "people"
-accounts = 200
-requests_per_day = 6
-[[campaign]]
-name = "graders"
-shape = "rubric"
-accounts = 40
-requests_per_day = [120, 160]
-roles = ["campaign-rubric"]
-pace = "lockstep"
-burst_minutes = 20
-age_days = [0.5, 2]
-created_together = 10
-[campaign.templates]
-count = 1
-wrap = ["both"]
-[campaign.facets]
-networks = 1
-clients = 1
-payments = 1
-"""
 
 
 def run(*arguments: str | Path) -> tuple[int, str, str]:
@@ -61,9 +31,7 @@ def lines(path: Path) -> list[dict[str, object]]:
 @pytest.fixture(scope="module")
 def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("scenario")
-    path = folder / "tiny.toml"
-    path.write_text(SMALL, encoding="utf-8")
-    simulate(load(str(path)), folder)
+    simulate_tiny(folder)
     return folder / "events.avro"
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from action_samples import action, publish
 from prometheus_client import CollectorRegistry
+from waiting import until
 
 from streams.bus.control_log import append_entries, withdraw
 from streams.bus.kafka_settings import admin_client
@@ -32,14 +32,6 @@ def lasting(subject: str, sequence: int = 1, **changes: Any) -> Action:
     # A view leaves the features out: so those of the tests have none.
     evidence = Evidence(e_value=1000.0, budget_spent=0.01)
     return action(subject, sequence, evidence=evidence, **times | changes)
-
-
-def until(condition: Callable[[], Any], what: str) -> Any:
-    deadline = time.monotonic() + WAIT
-    while not (found := condition()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
-    return found
 
 
 def allowlist(bootstrap: str, subject: str, **changes: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import town
 from pipeline_bench import PipelineBench
+from waiting import until
 
 from streams.agents.supervisor import Supervisor
 from streams.bus.applied_decisions import AppliedDecisions
@@ -81,14 +82,6 @@ def running(
         bench.send()
         bench.wait_until_published()
         yield made
-
-
-def until(condition: Callable[[], Any], what: str) -> Any:
-    deadline = time.monotonic() + WAIT
-    while not (found := condition()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
-    return found
 
 
 def test_complaint_01_allowlisted_subjects_are_never_actioned(running: Running) -> None:

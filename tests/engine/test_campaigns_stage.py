@@ -176,5 +176,5 @@ def test_records_of_others_are_refused_one_by_one() -> None:
 def test_all_traffic_of_the_last_day_is_known() -> None:
     stream = [Burst(n % 9, 60, 3, 5, "plain") for n in range(40)]
     stage: CampaignsStage = run(make, as_log(interleave(links(stream), ()))).stage
-    assert stage.traffic_last_day() == 24 * 5
+    assert stage.state.operation.traffic.total() == 24 * 5
     assert not stage.graph.facets

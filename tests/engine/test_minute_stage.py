@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from streams.contracts.stage_batch import StageBatch, encode_batch
+from streams.engine.minute_inbox import Barrier
 from streams.engine.minute_stage import MinuteStage
 from streams.engine.stage import Chunk, Output
 from streams.errors import UndecodableRecord
@@ -26,6 +27,13 @@ class _Counting(MinuteStage[tuple[int, int]]):
         self, minute: int, rows: list[tuple[Any, ...]]
     ) -> list[tuple[int, int]]:
         return [(minute, len(rows))]
+
+    def _apply_barrier(self, barrier: Barrier) -> list[tuple[int, int]]:
+        return [(barrier.minute, -1)]
+
+    def _end_minutes(self, closed: int) -> list[tuple[int, int]]:
+        del closed
+        return []
 
     def _outputs(self, news: list[tuple[int, int]], closed: int) -> list[Output]:
         self.told.append((news, closed))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from action_samples import action, publish
+from waiting import until
 
 from streams.bus.broker import DevBroker
 from streams.bus.cloudevents import parse
@@ -29,13 +29,6 @@ def lasting(subject: str = "account:1", sequence: int = 1, **changes: object) ->
     now = int(time.time() * 1000)
     times = {"issued_at": now, "expires_at": now + 600_000}
     return action(subject, sequence, **times | changes)
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + WAIT
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
 
 
 def acks(bootstrap: str) -> list[tuple[Ack, ReceivedRecord]]:
@@ -200,21 +193,6 @@ def test_an_expiry_is_kept_and_told_without_any_message(topics: str) -> None:
         until(lambda: acknowledger.stats.delivered == 2, "not acknowledged")
         assert view.decide("1").rung is None
     assert outcomes(topics) == {short.action_id: ["applied", "expired"]}
-
-
-@pytest.fixture
-def own_broker(
-    tmp_path: Path, free_ports: Callable[[int], list[int]]
-) -> Iterator[tuple[DevBroker, str]]:
-    """Start a broker that the test may stop."""
-    port, controller_port = free_ports(2)
-    broker = DevBroker(port, controller_port, tmp_path / "broker")
-    try:
-        bootstrap = broker.up(lambda *_: None)
-        apply_topics(bootstrap)
-        yield broker, bootstrap
-    finally:
-        broker.down(wipe=True)
 
 
 def test_complaint_8_the_last_state_holds_while_the_broker_is_away(

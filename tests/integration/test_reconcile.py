@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 from action_samples import action, publish
 from confluent_kafka import Producer
 from prometheus_client.parser import text_string_to_metric_families
+from waiting import until
 
 from streams.bus.broker import DevBroker
 from streams.bus.cloudevents import parse
@@ -53,14 +53,6 @@ def acknowledge(bootstrap: str, each: Action, outcome: str, enforcer: str) -> No
     producer = Producer(producer_settings(Config(bootstrap=bootstrap)))
     producer.produce("llm.acks", encode_record(ack), ack.subject)
     assert producer.flush(20) == 0
-
-
-def until(condition: Callable[[], Any], what: str) -> Any:
-    deadline = time.monotonic() + WAIT
-    while not (found := condition()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
-    return found
 
 
 def alert_records(bootstrap: str) -> list[tuple[Alert, ReceivedRecord]]:
@@ -303,21 +295,6 @@ def test_a_topic_made_anew_is_read_from_its_beginning(topics: str) -> None:
         apply_topics(topics)
         publish(topics, lasting("account:new"))
         until(lambda: desired() == 1, "what is gone still stands")
-
-
-@pytest.fixture
-def own_broker(
-    tmp_path: Path, free_ports: Callable[[int], list[int]]
-) -> Iterator[tuple[DevBroker, str]]:
-    """Start a broker that the test may stop."""
-    port, controller_port = free_ports(2)
-    broker = DevBroker(port, controller_port, tmp_path / "broker")
-    try:
-        bootstrap = broker.up(lambda *_: None)
-        apply_topics(bootstrap)
-        yield broker, bootstrap
-    finally:
-        broker.down(wipe=True)
 
 
 def test_nothing_is_judged_while_the_broker_is_away(

@@ -17,11 +17,11 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from streams.policy.ladder import RUNGS
 from streams.scenarios.detection.intervals import Rate
 from streams.scenarios.detection.respawn import REPLACED_FROM
 from streams.scenarios.detection.run import Run
 from streams.scenarios.detection.shapes import shape_of
-from streams.scenarios.outcomes import RUNGS
 from streams.scenarios.score import LEAST_MEMBERS, CampaignScore, Score, score
 
 __all__ = [

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from streams.contracts.records import encode_record
 from streams.engine.replay import ScheduledEntry
 from streams.policy.control_entries import allowlist_entry
+from streams.policy.ladder import RUNGS
 from streams.scenarios.detection.campaign_figures import CohortFigures, figures
 from streams.scenarios.detection.hard_negatives import (
     LAUNCH,
@@ -21,7 +22,6 @@ from streams.scenarios.detection.intervals import Rate
 from streams.scenarios.detection.populations import small
 from streams.scenarios.detection.run import Run, Simulated, run, simulated
 from streams.scenarios.detection.source import Source
-from streams.scenarios.outcomes import RUNGS
 from streams.scenarios.scenario import Release, Scenario
 
 __all__ = [

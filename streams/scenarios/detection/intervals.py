@@ -5,30 +5,13 @@ from __future__ import annotations
 from typing import Final, Self
 
 import msgspec
-from scipy.special import betaincinv, gammaincinv
+from scipy.special import gammaincinv
 
-__all__ = ["CONFIDENCE", "Rate", "clopper_pearson", "per_unit"]
+from streams.models.exact_tests import clopper_pearson
+
+__all__ = ["CONFIDENCE", "Rate", "per_unit"]
 
 CONFIDENCE: Final = 0.95
-
-
-def clopper_pearson(
-    hits: int, trials: int, confidence: float = CONFIDENCE
-) -> tuple[float, float]:
-    """Give the exact interval of a binomial rate (Clopper and Pearson 1934).
-
-    Quantiles of the beta distribution; without trials it is all of 0 to 1.
-
-    >>> [round(bound, 4) for bound in clopper_pearson(0, 1000)]
-    [0.0, 0.0037]
-    """
-    tail = (1 - confidence) / 2
-    low, high = 0.0, 1.0
-    if hits > 0:
-        low = float(betaincinv(hits, trials - hits + 1, tail))
-    if hits < trials:
-        high = float(betaincinv(hits + 1, trials - hits, 1 - tail))
-    return low, high
 
 
 def per_unit(
@@ -62,5 +45,5 @@ class Rate(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, hits: int, trials: int) -> Self:
         """Make the rate of so many hits."""
-        low, high = clopper_pearson(hits, trials)
+        low, high = clopper_pearson(hits, trials, CONFIDENCE)
         return cls(hits, trials, hits / trials if trials else None, low, high)

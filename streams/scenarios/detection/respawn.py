@@ -13,9 +13,10 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from streams.contracts.records import Rung
+from streams.policy.ladder import RUNGS
 from streams.scenarios.chance import dice
 from streams.scenarios.facets import Ids
-from streams.scenarios.outcomes import RUNGS, Action
+from streams.scenarios.outcomes import Action
 
 __all__ = ["REPLACED_FROM", "Respawns"]
 

@@ -6,15 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import msgspec
-
-from streams.bus.records_consumer import (
-    ReceivedRecord,
-    RecordsConsumer,
-    newest_records,
-)
+from streams.bus.records_consumer import ReceivedRecord, newest_records, read_to_end
 from streams.contracts import Action, Alert, decode_record, from_dict
-from streams.errors import ConfigError, ContractError, InvalidRecord
+from streams.contracts.json_lines import json_lines
+from streams.errors import ContractError
 from streams.sdk.sharing.campaign_history import CampaignHistory, campaign_histories
 
 __all__ = ["campaigns_of_broker", "campaigns_of_folder", "facets_of_broker"]
@@ -51,9 +46,9 @@ def campaigns_of_folder(folder: Path) -> dict[str, CampaignHistory]:
 
     Raises `ConfigError` when one is missing, `InvalidRecord` with file and line.
     """
-    alerts = [_record(Alert, *line) for line in _lines(folder / "alerts.jsonl")]
+    alerts = [_record(Alert, *line) for line in json_lines(folder / "alerts.jsonl")]
     actions: dict[str, Action] = {}
-    for place, fields in _lines(folder / "actions.jsonl"):
+    for place, fields in json_lines(folder / "actions.jsonl"):
         if fields.get("lifted"):
             actions.pop(str(fields.get("subject")), None)
             continue
@@ -65,8 +60,7 @@ def campaigns_of_folder(folder: Path) -> dict[str, CampaignHistory]:
 def _alerts_of_broker(
     bootstrap: str, on_unreadable: Callable[[str], object]
 ) -> Iterator[Alert]:
-    with RecordsConsumer(bootstrap, [_ALERTS], from_beginning=True) as consumer:
-        yield from _decoded(Alert, consumer.records_to_end(), on_unreadable)
+    return _decoded(Alert, read_to_end(bootstrap, [_ALERTS]), on_unreadable)
 
 
 def _decoded(
@@ -81,23 +75,6 @@ def _decoded(
             yield decode_record(record_type, record.value)
         except ContractError as error:
             on_unreadable(f"{record.place}: {error}")
-
-
-def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the place and the object of each line."""
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise ConfigError(
-            f"{path}: {error.strerror}; distillwatch replay writes it"
-        ) from None
-    with file:
-        for number, text in enumerate(file, 1):
-            place = f"{path}:{number}"
-            try:
-                yield place, msgspec.json.decode(text, type=dict[str, Any])
-            except msgspec.DecodeError:
-                raise InvalidRecord(f"{place} is no JSON object") from None
 
 
 def _record(

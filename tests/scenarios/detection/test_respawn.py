@@ -2,8 +2,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.contracts.records import Rung
+from streams.policy.ladder import RUNGS
 from streams.scenarios.detection.respawn import REPLACED_FROM, Respawns
-from streams.scenarios.outcomes import RUNGS, Action
+from streams.scenarios.outcomes import Action
 
 SEATS = ("a", "b", "c")
 

@@ -15,18 +15,11 @@ import requests
 from action_samples import action, publish
 from custom_bouncer import Call, CustomBouncer, NoBouncer, bouncer_program
 from pycrowdsec.client import QueryClient, StreamClient
+from waiting import until
 
 COMMAND = [sys.executable, "-c", "from streams.cli import main; main()", "bridge"]
 KEYS = {name: f"{name}-0123456789abcdef" for name in ("edge", "proxy", "script")}
 HOUR = 3_600_000
-SOON = 30.0  # s that Kafka, the bridge and a bouncer may take together
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SOON
-    while not true():
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.05)
 
 
 def now() -> int:
