@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.errors import ScenarioError
-from streams.scenarios.outcomes import RUNGS, Action, Alert, Outcome
+from streams.policy.ladder import RUNGS
+from streams.scenarios.outcomes import Action, Alert, Outcome
 from streams.scenarios.score import Score, score
 
 HOUR = 3_600_000
