@@ -14,6 +14,8 @@ from streams.scenarios.detection.windows import WindowFigures
 __all__ = ["interval", "tables"]
 
 _MILLION = 1e6
+_NAME_WIDTH = 18
+"""Characters of a name that a narrow terminal still shows."""
 
 
 def interval(rate: Rate) -> str:
@@ -48,7 +50,7 @@ def tables(report: Report) -> Iterator[Table]:
 
 def _table(title: str, first: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left")
-    table.add_column(first)
+    table.add_column(first, no_wrap=True, min_width=_NAME_WIDTH)
     for column in columns:
         table.add_column(column, justify="right")
     return table
