@@ -19,12 +19,14 @@ from streams.config import settings
 from streams.contracts import load_topics
 from streams.contracts.schemas import fingerprint, schema
 from streams.contracts.topics import Topic
+from streams.models.detectors import DETECTOR_NOTES
 from streams.policy.conditions import VARIABLES
 from streams.policy.policy_file import default_policy
 from streams.scenarios.scenario import load, shipped
 
 __all__ = [
     "commands",
+    "detectors",
     "ladder",
     "main",
     "metrics",
@@ -106,6 +108,21 @@ def ladder() -> str:
     ]
     heads = ("rung", "own templated exchanges", "own e-value", "looks that confirmed")
     return _table((*heads, "lasts", "parameters"), rows)
+
+
+def detectors() -> str:
+    """Each detector, with method, source, what fools it, and what it mistakes."""
+    rows = [
+        (
+            f"{note.name}{'' if note.status == 'stable' else ' (experimental)'}",
+            f"{note.method} *{note.source}*",
+            note.fooled_by,
+            note.false_alarms,
+        )
+        for note in DETECTOR_NOTES
+    ]
+    heads = ("detector", "method, *source*", "what fools it", "what it mistakes")
+    return _table(heads, rows)
 
 
 def policy_variables() -> str:

@@ -1,0 +1,131 @@
+"""What each detector does, where it comes from, and where it fails."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+__all__ = ["DETECTOR_NOTES", "DetectorNote"]
+
+
+class DetectorNote(NamedTuple):
+    """What a user must know of one detector.
+
+    ``features`` are the beginnings of the names under which actions and decisions show
+    what it saw. ``stable``: measured by `distillwatch benchmark detection`, and nothing
+    about it is expected to change soon; ``experimental``: not so yet.
+    """
+
+    name: str
+    status: Literal["stable", "experimental"]
+    method: str
+    source: str
+    fooled_by: str
+    false_alarms: str
+    features: tuple[str, ...] = ()
+
+
+DETECTOR_NOTES: Final = (
+    DetectorNote(
+        "shared template",
+        "stable",
+        "Keyed hashes of the masked beginning, end and system prompt, and bands of a "
+        "MinHash; a key is suspect once several owners fill it in differently.",
+        "Broder 1997 (MinHash); purity in place of FRAUDAR's log-degree discount "
+        "(Hooi et al., KDD 2016)",
+        "Templates drawn anew for each prompt at both ends; a public harness's own "
+        "template; campaign traffic far below a tenth of an account's.",
+        "An uncatalogued harness, a class with one prompt, a popular public prompt. It "
+        "links only, and accuses nobody.",
+    ),
+    DetectorNote(
+        "shared infrastructure",
+        "stable",
+        "Share of a group's accounts on a payment, network, TLS fingerprint or client "
+        "that hardly anyone else uses.",
+        "FRAUDAR (Hooi et al., KDD 2016): what is popular counts little",
+        "A payment, network and client of its own for every account.",
+        "A company without organization ids, a class, a reseller with honest "
+        "customers.",
+        ("infrastructure",),
+    ),
+    DetectorNote(
+        "timing and age",
+        "stable",
+        "Overlap of active half hours, evenness of the work, accounts opened together, "
+        "accounts that begin soon after they were opened.",
+        "SynchroTrap (Cao et al., CCS 2014); CopyCatch (Beutel et al., WWW 2013)",
+        "Aged accounts, and a pace of its own for every account.",
+        "Classes, launches, scheduled jobs of one product.",
+        ("timing",),
+    ),
+    DetectorNote(
+        "complementary coverage",
+        "stable",
+        "How few fillings repeat among accounts: a campaign splits a list, users of "
+        "one harness ask the same items. Distinct fillings by linear counting.",
+        "Whang et al. 1990 (linear counting)",
+        "Asking every item from several accounts: it pays twice for each answer.",
+        "Data processing that splits a list over keys without an organization id.",
+        ("template",),
+    ),
+    DetectorNote(
+        "joint model",
+        "stable",
+        "River's logistic regression over all features of a group, frozen; its score "
+        "is ranked among benign groups at the same look (conformal p-value, e-value).",
+        "Vovk and Wang 2021 (e-values, merging by the mean)",
+        "What fools the four above together.",
+        "Groups unlike any of the reference's populations.",
+        ("joint",),
+    ),
+    DetectorNote(
+        "own evidence",
+        "stable",
+        "What ties one account to its group: uses, templates, share of its traffic, "
+        "infrastructure, age; ranked among ordinary accounts.",
+        "Two levels: first the group, then each account",
+        "Few templated exchanges per account: it is linked, but hardly climbs.",
+        "Ordinary accounts that share template and infrastructure with a campaign.",
+        ("account",),
+    ),
+    DetectorNote(
+        "content likeness",
+        "stable",
+        "Log-odds of an account's marker shares and metadata, frozen. It opens the "
+        "local gate, and counts little in the joint model: content tells evaluation "
+        "and distillation hardly apart.",
+        "Logistic regression (River)",
+        "Ordinary wording.",
+        "Bulk work of every kind.",
+    ),
+    DetectorNote(
+        "learning from labels",
+        "stable",
+        "River's logistic regression of labelled accounts; it only ever lowers an "
+        "account's e-value, by a factor of at most 8 for each author.",
+        "Weights of at most 1 keep an e-value valid",
+        "Dishonest labels; they are capped, compared, and told.",
+        "None: it raises nothing.",
+        ("label",),
+    ),
+    DetectorNote(
+        "imported indicators",
+        "experimental",
+        "Facets that another provider shared are watched: groups that match are tested "
+        "from a part of the budget kept for them.",
+        "STIX 2.1 indicators, keyed",
+        "New infrastructure.",
+        "None by itself: it is a reason to look.",
+        ("indicator",),
+    ),
+    DetectorNote(
+        "canaries",
+        "stable",
+        "Allowlisted accounts take every test; two alarms within a day turn everything "
+        "to shadow, and tell.",
+        "Negative controls",
+        "A false alarm that concerns no canary.",
+        "A canary that is misused.",
+    ),
+)
+"""In the order in which a request meets them."""
