@@ -7,6 +7,7 @@ from hashlib import blake2b
 import msgspec
 
 from streams.campaigns.group import Group
+from streams.campaigns.model_mix import ModelMix
 
 __all__ = ["Campaign", "campaign_id"]
 
@@ -18,7 +19,7 @@ class Campaign(msgspec.Struct, array_like=True):
     the error level spent on the first rejection; ``announced`` is the number of
     accounts at the last alert; ``merged`` are campaigns that turned out to be part
     of it; ``released`` is the minute of a release by hand, -1 for none; ``watched``
-    are the imported indicators that its accounts match.
+    are the imported indicators that its accounts match; ``mix`` has its models.
     """
 
     identifier: str
@@ -36,6 +37,7 @@ class Campaign(msgspec.Struct, array_like=True):
     released: int = -1
     released_confirmations: int = 0
     watched: list[str] = []
+    mix: ModelMix = msgspec.field(default_factory=ModelMix)
 
     @property
     def names(self) -> tuple[str, ...]:

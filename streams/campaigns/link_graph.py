@@ -19,7 +19,6 @@ class FacetNode(msgspec.Struct, array_like=True, gc=False):
     degree: int
     samples: int
     distinct: float
-    pivot: str
     families: list[str] = []
     group: int = 0
     next_check: int = 0
@@ -63,7 +62,7 @@ class AccountNode(msgspec.Struct, array_like=True, gc=False):
 def facet_label(facet: int, node: FacetNode) -> str:
     """Name a facet for people and subjects, KIND:ID.
 
-    >>> facet_label(255, FacetNode(0, "", 9, 9, 1.0, ""))
+    >>> facet_label(255, FacetNode(0, "", 9, 9, 1.0))
     'template_head:00000000000000ff'
     """
     return f"{node.kind_name}:{node.name or f'{facet:016x}'}"

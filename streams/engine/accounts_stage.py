@@ -223,7 +223,7 @@ class AccountsStage:
         events: EventColumns,
         out: FacetRows,
     ) -> None:
-        out.add_traffic(events.minute)
+        out.add_traffic(events.minute, events.model, self.intake.model_hashes)
         begin_rows(rows, events)
         if events.refused.any():
             # A request refused by our own action is never evidence: no feedback loop.

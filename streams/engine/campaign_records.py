@@ -118,6 +118,7 @@ def alert_output(
     *,
     model_version: str,
     summary: str,
+    severity: Severity | None = None,
 ) -> Output:
     """Make the next alert of a campaign's thread."""
     campaign.sequence += 1
@@ -128,7 +129,7 @@ def alert_output(
         campaign_id=campaign.identifier,
         sequence=campaign.sequence,
         kind=kind,
-        severity=_SEVERITY[kind],
+        severity=severity or _SEVERITY[kind],
         occurred_at=minute * _MILLISECONDS,
         started_at=campaign.started * _MILLISECONDS,
         summary=summary,

@@ -15,7 +15,8 @@ from streams.campaigns.group import Group
 from streams.campaigns.group_features import group_features, owner_count
 from streams.campaigns.groups import Groups
 from streams.campaigns.link_graph import AccountNode, Edge, FacetNode, LinkGraph
-from streams.contracts.records import AlertKind, Mode
+from streams.campaigns.model_mix import pooled_models
+from streams.contracts.records import AlertKind, Mode, Severity
 from streams.contracts.stage_batch import StageBatch
 from streams.engine.campaign_records import alert_output
 from streams.engine.campaigns_state import CampaignsState
@@ -29,7 +30,7 @@ from streams.engine.minute_inbox import Barrier
 from streams.engine.minute_inbox import Row as InboxRow
 from streams.engine.minute_stage import MinuteStage
 from streams.engine.stage import Output, Row
-from streams.features.account_row import TRAFFIC
+from streams.features.account_row import MODEL_USES, TRAFFIC
 from streams.models.reference import GROUP_LOOKS, Assessment, Reference
 from streams.policy.policy import Policy
 from streams.policy.policy_file import default_policy
@@ -108,7 +109,7 @@ class CampaignsStage(MinuteStage[Output]):
         yield from self._decider.expire(minute)
         touched: dict[int, set[str]] = {}
         facets: dict[int, None] = {}
-        links = self._without_traffic(minute, rows)
+        links, models = self._sorted_out(minute, rows)
         for link in links:
             self._put(link)
             facets[link.facet] = None
@@ -133,6 +134,7 @@ class CampaignsStage(MinuteStage[Output]):
             campaign = self.state.campaigns.get(number)
             if campaign is not None:
                 yield from self._news(minute, group, campaign)
+                yield from self._moves(minute, group, campaign, models)
                 renewed = campaign.confirmations > confirmed
                 actable = group.uses if renewed else touched[number]
                 chosen = sorted(actable)
@@ -145,31 +147,33 @@ class CampaignsStage(MinuteStage[Output]):
     def _end_minutes(self, closed: int) -> Iterator[Output]:
         yield from self._decider.expire(closed)
 
-    def _without_traffic(
+    def _sorted_out(
         self, minute: int, rows: list[tuple[Any, ...]]
-    ) -> list[LinkRow]:
+    ) -> tuple[list[LinkRow], dict[int, dict[str, int]]]:
+        """Give the memberships, and by template its uses by model; count traffic."""
         links: list[LinkRow] = []
+        models: dict[int, dict[str, int]] = {}
         for _, link in rows:
             if link.kind == TRAFFIC:
-                self.note_traffic(minute, link.count)
+                self.note_traffic(minute, link.count, link.facet)
+            elif link.kind == MODEL_USES:
+                models.setdefault(link.facet, {})[link.name] = link.count
             else:
                 links.append(link)
-        return links
+        return links, models
 
-    def note_traffic(self, minute: int, events: int) -> None:
-        """Count all events of a minute, whoever sent them."""
+    def note_traffic(self, minute: int, events: int, model: int = 0) -> None:
+        """Count all events of a minute and model, whoever sent them."""
         self.state.operation.traffic.add(minute, events)
+        self.state.operation.models.add(minute, model, events)
 
     def _put(self, link: LinkRow) -> None:
         graph = self.graph
         node = graph.facets.get(link.facet)
         if node is None:
-            node = graph.facets[link.facet] = FacetNode(
-                link.kind, link.name, 0, 0, 0, ""
-            )
+            node = graph.facets[link.facet] = FacetNode(link.kind, link.name, 0, 0, 0)
         node.degree, node.samples = link.degree, link.samples
-        node.distinct, node.pivot = link.distinct, link.pivot
-        node.families = link.families
+        node.distinct, node.families = link.distinct, link.families
         account = graph.accounts.get(link.account)
         if account is None:
             account = AccountNode(link.owner, link.created, 0, 0, 0)
@@ -308,12 +312,30 @@ class CampaignsStage(MinuteStage[Output]):
             campaign.announced = len(group.uses)
             summary = f"grown to {len(group.uses)} accounts"
             yield self._alert("campaign_grown", minute, campaign, group, summary)
-        for facet in group.facets:
-            model = self.graph.facets[facet].pivot
-            if model and model not in campaign.pivots:
-                campaign.pivots.append(model)
-                summary = f"traffic has moved to model {model}"
-                yield self._alert("campaign_pivoted", minute, campaign, group, summary)
+
+    def _moves(
+        self,
+        minute: int,
+        group: Group,
+        campaign: Campaign,
+        models: dict[int, dict[str, int]],
+    ) -> Iterator[Output]:
+        """Tell of the moves to other models that a minute's exchanges make plain."""
+        uses = pooled_models(self.graph, group, models)
+        if not uses:
+            return
+        traffic = self.state.operation.models
+        for move in campaign.mix.note(minute, uses, traffic):
+            if move.model not in campaign.pivots:
+                campaign.pivots.append(move.model)
+            yield self._alert(
+                "campaign_pivoted",
+                minute,
+                campaign,
+                group,
+                move.summary,
+                severity="warning" if move.kind == "taken_up" else None,
+            )
 
     def _alert(
         self,
@@ -322,6 +344,8 @@ class CampaignsStage(MinuteStage[Output]):
         campaign: Campaign,
         group: Group,
         summary: str,
+        *,
+        severity: Severity | None = None,
     ) -> Output:
         return alert_output(
             kind,
@@ -331,6 +355,7 @@ class CampaignsStage(MinuteStage[Output]):
             self.graph,
             model_version=self._reference.version,
             summary=summary,
+            severity=severity,
         )
 
     def dirty_rows(self) -> list[Row]:

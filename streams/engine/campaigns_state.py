@@ -17,6 +17,7 @@ from streams.engine.marked_rows import MARKER, MarkedRows
 from streams.engine.minute_inbox import InboxState
 from streams.engine.operation import Operation
 from streams.engine.stage import Row
+from streams.errors import StateError
 from streams.policy.controls import Controls
 from streams.policy.label_book import Disputes, LabelBook, LabelRecord
 from streams.policy.standing import Standing
@@ -284,7 +285,13 @@ def _pack_or_none(struct: msgspec.Struct | None) -> bytes | None:
 
 
 def _unpack(value: bytes, type_: type[Any]) -> Any:
-    return msgspec.msgpack.decode(value, type=type_)
+    try:
+        return msgspec.msgpack.decode(value, type=type_)
+    except msgspec.ValidationError as error:
+        raise StateError(
+            f"a row of {type_.__name__} has another layout: the changelog was written "
+            f"by another version; start with a new app_id"
+        ) from error
 
 
 def _number(number: int) -> bytes:

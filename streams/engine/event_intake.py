@@ -22,6 +22,7 @@ from streams.features.account_table import AccountTable
 from streams.features.event_columns import EventColumns
 from streams.features.facet_directory import FacetDirectory
 from streams.features.key_table import SEED, KeyTable
+from streams.features.model_traffic import model_hash
 from streams.features.stable_hash import stable_hash, stable_hashes
 from streams.sketch.columns import sketch_columns
 from streams.sketch.layout import SKETCH_BYTES, SKETCH_VERSION
@@ -58,6 +59,7 @@ class EventIntake:
         self._writers = writers
         self.models: list[str] = []
         self.model_bucket = np.zeros(0, np.int64)
+        self.model_hashes = np.zeros(0, np.uint64)
         self._model_numbers = KeyTable()
 
     def decode(
@@ -180,4 +182,6 @@ class EventIntake:
             self.models.append(name)
             bucket = stable_hash(name) % MODEL_SLOTS
             self.model_bucket = np.append(self.model_bucket, bucket)
+            hashed = np.uint64(model_hash(name))
+            self.model_hashes = np.append(self.model_hashes, hashed)
         return numbers

@@ -23,7 +23,6 @@ from streams.features.facet_table import (
 )
 from streams.features.member_table import MemberTable, slots_after
 from streams.features.segments import run_starts, running
-from streams.models.drift import REMEMBERED_HOURS, pivot_model
 from streams.models.families import FAMILIES
 
 __all__ = [
@@ -51,7 +50,6 @@ _TEMPLATES: Final = len(TEMPLATE_KINDS)
 _MOST_OWNERS: Final = KNOWN_OWNERS + 1
 _MASKS: Final = np.array(list(FAMILIES.values()), np.uint32)
 _MINUTE_BITS: Final = 32
-_MINUTES_PER_HOUR: Final = 60
 _SLOT_MINUTES: Final = 30
 _NEVER: Final = np.iinfo(np.int64).max
 
@@ -180,7 +178,6 @@ class FacetBatch:
         self._count_degree()
         self.shares_at = distinct_shares(self.samples_at, self.ones_at)
         self._find_suspects()
-        self._close_hours()
 
     def _name_facets(self) -> None:
         names, table = self.news.texts["name"], self.facets.names
@@ -261,54 +258,22 @@ class FacetBatch:
         self.since[facets] = turning[first]
         self.newly = turning[first]
 
-    def _close_hours(self) -> None:
-        """Count the models of each hour; look for pivots as hours of suspects end."""
-        facet = self.facet_at[_labels(self.row_begin, len(self.count))]
-        hour = self.uses["minute"].astype(np.int64) // _MINUTES_PER_HOUR
-        model = self.uses["model"]
-        order = np.lexsort((model, hour, facet))
-        begin = run_starts(facet[order], hour[order], model[order])
-        at = order[begin]
-        opening = run_starts(self.facet_at, self.minute_of // _MINUTES_PER_HOUR)
-        opened = opening[_labels(run_starts(facet[at], hour[at]), len(at))]
-        names = self.news.texts["model"]
-        self._begin_pivots()
-        for of, hour_, name, uses, opened_ in zip(
-            facet[at].tolist(),
-            hour[at].tolist(),
-            map(names.__getitem__, model[at].tolist()),
-            _sums(self.count[order], begin).tolist(),
-            opened.tolist(),
-            strict=True,
-        ):
-            hours = self.facets.hours[self.numbers[of]]
-            if not hours or hours[-1][0] != hour_:
-                if self.since[of] < opened_ and len(hours) > 1:
-                    self._look_for_pivot(of, opened_)
-                hours.append((hour_, {}))
-                del hours[:-REMEMBERED_HOURS]
-            models = hours[-1][1]
-            models[name] = models.get(name, 0) + uses
+    def model_uses(self) -> tuple[Ints, Ints, Ints]:
+        """Count uses of suspect templates by minute and model, from suspicion on.
 
-    def _begin_pivots(self) -> None:
-        self.pivot_names = [""]
-        self.pivot_at = np.zeros(len(self.minute_of), np.int64)
-        if self.facets.drifts:
-            for of, number in enumerate(self.numbers.tolist()):
-                if number in self.facets.drifts:
-                    self._set_pivot(of, 0, self.facets.drifts[number])
-
-    def _look_for_pivot(self, of: int, opened: int) -> None:
-        number = int(self.numbers[of])
-        name = pivot_model(self.facets.hours[number])
-        if name != self.facets.drifts.get(number, ""):
-            self.facets.drifts[number] = name
-            self._set_pivot(of, opened, name)
-
-    def _set_pivot(self, of: int, opened: int, name: str) -> None:
-        start = max(int(self.facet_begin[of]), opened)
-        self.pivot_at[start : self._last[of] + 1] = len(self.pivot_names)
-        self.pivot_names.append(name)
+        Gives where each lies among the minutes, the model's number, and the uses.
+        """
+        row_minute = _labels(self.row_begin, len(self.count))
+        facet = self.facet_at[row_minute]
+        told = (self.since[facet] <= row_minute) & (
+            self.before["kind"][facet] < _TEMPLATES
+        )
+        minute, model = row_minute[told], self.uses["model"][told]
+        order = np.lexsort((model, minute))
+        minute, model = minute[order], model[order]
+        begin = run_starts(minute, model)
+        uses = _sums(self.count[told][order], begin)
+        return minute[begin], model[begin], uses
 
     def update_members(self) -> None:
         """Work out the members' state at the end of each of their minutes.

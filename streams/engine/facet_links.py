@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from streams.engine.facet_batch import FacetBatch
-from streams.engine.link_rows import LinkTuple
+from streams.engine.link_rows import LinkTuple, model_row
 from streams.models.families import FAMILIES
 
 __all__ = ["link_rows"]
@@ -35,8 +36,24 @@ def link_rows(batch: FacetBatch) -> list[LinkTuple]:
     if len(batch.newly):
         found.append(_rows(batch, *_all_members(batch)))
     rows = [row for part in found for row in part]
+    rows += _model_rows(batch)
     rows.sort()
     return rows
+
+
+def _model_rows(batch: FacetBatch) -> Iterator[LinkTuple]:
+    """Tell which models the uses of suspect templates went to, minute by minute."""
+    minute, model, uses = batch.model_uses()
+    number = batch.facet_of[minute]
+    names = batch.news.texts["model"]
+    for at, facet, of, count in zip(
+        batch.minute_of[minute].tolist(),
+        batch.facets.rows["hash"][number].tolist(),
+        model.tolist(),
+        uses.tolist(),
+        strict=True,
+    ):
+        yield model_row(at, facet, names[of], count)
 
 
 def _all_members(batch: FacetBatch) -> tuple[Ints, npt.NDArray[Any]]:
@@ -83,7 +100,6 @@ def _rows(batch: FacetBatch, minute: Ints, member: npt.NDArray[Any]) -> list[Lin
         batch.exchanges_at[minute].tolist(),
         batch.samples_at[minute].tolist(),
         map(shares.__getitem__, minute.tolist()),
-        map(batch.pivot_names.__getitem__, batch.pivot_at[minute].tolist()),
         map(_FAMILY_LISTS.__getitem__, families.tolist()),
     ]
     columns += [member[name].tolist() for name in _MEMBER_FIELDS]

@@ -126,15 +126,24 @@ class FacetRows:
             }
         )
 
-    def add_traffic(self, minutes: npt.NDArray[np.int64]) -> None:
-        """Add a sum row of facet 0 per minute, with the number of all its events."""
-        minute, events = np.unique(minutes, return_counts=True)
+    def add_traffic(
+        self,
+        minutes: npt.NDArray[np.int64],
+        models: npt.NDArray[np.int64],
+        hashes: npt.NDArray[np.uint64],
+    ) -> None:
+        """Add a sum row per minute and model, with the number of all its events.
+
+        Its facet is the model's hash, so models are spread over the partitions.
+        """
+        key, events = np.unique(minutes * len(hashes) + models, return_counts=True)
+        minute, model = np.divmod(key, max(len(hashes), 1))
         nothing = np.zeros(len(minute), "<u4")
         self._sums.append(
             {
                 "sum_minute": minute.astype("<i4"),
                 "sum_kind": np.full(len(minute), TRAFFIC, "u1"),
-                "sum_facet": np.zeros(len(minute), "<u8"),
+                "sum_facet": hashes[model],
                 "sum_events": events.astype("<u4"),
                 "sum_accounts": nothing,
             }

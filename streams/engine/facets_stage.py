@@ -27,6 +27,7 @@ from streams.engine.stage import Output, Row
 from streams.features.account_row import TRAFFIC
 from streams.features.facet_table import FacetTable
 from streams.features.member_table import MemberTable
+from streams.features.segments import run_starts
 
 __all__ = ["MAX_MEMBERS", "FacetsStage"]
 
@@ -195,15 +196,18 @@ class FacetsStage(BatchStage):
 
 
 def _take_traffic(news: FacetNews) -> tuple[list[LinkTuple], FacetNews]:
-    """Add up the traffic of each minute, and take it out of the sums."""
+    """Add up the traffic of each minute and model, and take it out of the sums."""
     traffic = news.sums["sum_kind"] == TRAFFIC
     if not traffic.any():
         return [], news
-    minutes, which = np.unique(news.sums["sum_minute"][traffic], return_inverse=True)
-    events = np.bincount(which, news.sums["sum_events"][traffic])
+    minute, model = news.sums["sum_minute"][traffic], news.sums["sum_facet"][traffic]
+    order = np.lexsort((model, minute))
+    minute, model = minute[order], model[order]
+    begin = run_starts(minute, model)
+    events = np.add.reduceat(news.sums["sum_events"][traffic][order], begin, dtype="i8")
+    columns = (minute[begin], model[begin], events)
     rows = [
-        traffic_row(minute, int(count))
-        for minute, count in zip(minutes.tolist(), events.tolist(), strict=True)
+        traffic_row(*row) for row in zip(*map(np.ndarray.tolist, columns), strict=True)
     ]
     return rows, news._replace(
         sums={name: column[~traffic] for name, column in news.sums.items()}

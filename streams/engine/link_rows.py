@@ -14,9 +14,16 @@ import msgspec
 from streams.contracts.stage_batch import StageBatch, encode_batch
 from streams.engine.stage import Output
 from streams.errors import UndecodableRecord
-from streams.features.account_row import TRAFFIC
+from streams.features.account_row import MODEL_USES, TRAFFIC
 
-__all__ = ["LinkRow", "LinkTuple", "decode_links", "member_links", "traffic_row"]
+__all__ = [
+    "LinkRow",
+    "LinkTuple",
+    "decode_links",
+    "member_links",
+    "model_row",
+    "traffic_row",
+]
 
 _PART_BYTES: Final = 900_000
 """Bytes of rows in a part; Kafka takes records of 1 MB by default. Rows are counted by
@@ -29,7 +36,9 @@ class LinkRow(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False
     ``degree`` counts the accounts that use the facet at all; ``distinct`` is the share
     of distinct fillings among ``samples``. The account's fields are those of
     `streams.features.member_table.MEMBER_ROW`. A row of kind `TRAFFIC` is about nobody:
-    its ``count`` is the number of all events of the minute.
+    its ``count`` is the number of all events of the minute that went to a model, and
+    ``facet`` the model's hash. One of kind `MODEL_USES` tells how many of the minute's
+    uses of a suspect template went to the model ``name``.
     """
 
     minute: int
@@ -41,7 +50,6 @@ class LinkRow(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False
     exchanges: int
     samples: int
     distinct: float
-    pivot: str
     families: list[str]
     owner: int
     created: int
@@ -59,25 +67,35 @@ LinkTuple = tuple[Any, ...]
 """The fields of a `LinkRow` in order, as they travel."""
 
 
-def traffic_row(minute: int, events: int) -> LinkTuple:
-    """Make the row that tells the events of a minute over all partitions."""
+def traffic_row(minute: int, model: int, events: int) -> LinkTuple:
+    """Make the row that tells the events of a minute and model, by the model's hash."""
+    return _about_nobody(minute, model, TRAFFIC, "", events)
+
+
+def model_row(minute: int, facet: int, model: str, uses: int) -> LinkTuple:
+    """Make the row that tells a minute's uses of a suspect template with a model."""
+    return _about_nobody(minute, facet, MODEL_USES, model, uses)
+
+
+def _about_nobody(
+    minute: int, facet: int, kind: int, name: str, count: int
+) -> LinkTuple:
     row = LinkRow(
         minute=minute,
-        facet=0,
+        facet=facet,
         account="",
-        kind=TRAFFIC,
-        name="",
+        kind=kind,
+        name=name,
         degree=0,
         exchanges=0,
         samples=0,
         distinct=0.0,
-        pivot="",
         families=[],
         owner=0,
         created=-1,
         first=minute,
         last=minute,
-        count=events,
+        count=count,
         events=0,
         templated=0,
         likeness=0,

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from streams.features.model_traffic import ModelTraffic
 from streams.features.traffic_day import TrafficDay
 from streams.policy.breakers import Breakers
 from streams.policy.budget import Budget
@@ -56,6 +57,7 @@ class Operation(msgspec.Struct, array_like=True):
     canary_alarms: list[int] = []
     fallen_back: bool = False
     exhausted_day: int = -1
+    models: ModelTraffic = msgspec.field(default_factory=ModelTraffic)
 
     def purse(self, policy: Policy, *, watched: bool, reserved: bool) -> Purse:
         """Give the budget that a test is taken from.

@@ -16,6 +16,7 @@ __all__ = [
     "INFRASTRUCTURE_KINDS",
     "MARKER_COUNT",
     "MODEL_SLOTS",
+    "MODEL_USES",
     "RECENT_REQUESTS",
     "ROW_VERSION",
     "TEMPLATE_KINDS",
@@ -42,6 +43,9 @@ FACET_KINDS: Final = (*TEMPLATE_KINDS, *INFRASTRUCTURE_KINDS)
 
 TRAFFIC: Final = 255
 """Kind of the rows that tell the events of a whole minute, whatever their facets."""
+
+MODEL_USES: Final = 254
+"""Kind of the rows that tell which models a suspect template's uses went to."""
 
 RECENT_REQUESTS: Final = 8
 """Requests an account remembers the template tags of: at a mix of 10 % campaign

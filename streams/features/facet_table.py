@@ -59,8 +59,6 @@ FACET_ROW: Final = np.dtype(
     ]
 )
 
-Hours = list[tuple[int, dict[str, int]]]
-
 
 class _Packed(msgspec.Struct, frozen=True, array_like=True):
     """A facet's changelog row."""
@@ -68,12 +66,7 @@ class _Packed(msgspec.Struct, frozen=True, array_like=True):
     row: bytes
     fillings: bytes
     name: str
-    drift: str
-    hours: Hours
 
-
-_encoder = msgspec.msgpack.Encoder(order="deterministic")
-"""A dict of models must not tell the order in which they came."""
 
 _DISTINCT: Final = np.array(
     [
@@ -100,16 +93,11 @@ def distinct_shares(
 
 
 class FacetTable:
-    """Facet hash to a row of `FACET_ROW`, with what has no fixed size beside it.
-
-    ``hours`` holds, newest last, [hour, {model: uses with evidence}] of each facet.
-    """
+    """Facet hash to a row of `FACET_ROW`, with what has no fixed size beside it."""
 
     def __init__(self) -> None:
         self.rows: npt.NDArray[Any] = np.zeros(_FIRST_CAPACITY, FACET_ROW)
         self.names: list[str] = []
-        self.hours: list[Hours] = []
-        self.drifts: dict[int, str] = {}
         self._bitmap_of = np.full(_FIRST_CAPACITY, -1, np.int32)
         self._bitmaps = np.zeros((_FIRST_CAPACITY, FILLING_BITS // 8), np.uint8)
         self._bitmap_count = 0
@@ -143,7 +131,6 @@ class FacetTable:
         numbers = np.arange(len(self.names), len(self.names) + len(hashes))
         self._numbers.insert(hashes, numbers)
         self.names += [""] * len(hashes)
-        self.hours += [[] for _ in numbers]
         if len(self.names) > len(self.rows):
             self._grow(len(self.names))
         rows = np.zeros(len(hashes), FACET_ROW)
@@ -223,12 +210,6 @@ class FacetTable:
         moved = np.full(count, -1, np.int64)
         moved[stay] = np.arange(len(stay))
         self.names = [self.names[number] for number in stay.tolist()]
-        self.hours = [self.hours[number] for number in stay.tolist()]
-        self.drifts = {
-            int(moved[number]): drift
-            for number, drift in self.drifts.items()
-            if moved[number] >= 0
-        }
         bitmap_of = self._bitmap_of[stay]
         with_bitmap = bitmap_of >= 0
         bitmaps = self._bitmaps[bitmap_of[with_bitmap]]
@@ -258,10 +239,8 @@ class FacetTable:
             self.rows[number].tobytes(),
             self._bitmaps[bitmap].tobytes() if bitmap >= 0 else b"",
             self.names[number],
-            self.drifts.get(number, ""),
-            self.hours[number],
         )
-        return _encoder.encode(packed)
+        return msgspec.msgpack.encode(packed)
 
     def restore(self, rows: Iterable[tuple[int, bytes | None]]) -> None:
         """Set rows from what `take_dirty` gave; `StateError` on another layout."""
@@ -279,10 +258,6 @@ class FacetTable:
         self.rows[numbers] = table
         for number, one in zip(numbers.tolist(), read, strict=True):
             self.names[number] = one.name
-            self.hours[number] = one.hours
-            self.drifts.pop(number, None)
-            if one.drift:
-                self.drifts[number] = one.drift
             if one.fillings:
                 bits = np.frombuffer(one.fillings, np.uint8)
                 self._bitmaps[self._bitmap_of[number]] = bits
@@ -292,7 +267,7 @@ def _unpack(packed: bytes) -> _Packed:
     try:
         one = msgspec.msgpack.decode(packed, type=_Packed)
     except msgspec.MsgspecError:
-        one = _Packed(b"", b"", "", "", [])
+        one = _Packed(b"", b"", "")
     if len(one.row) != FACET_ROW.itemsize:
         raise StateError(
             "a facet's row has another layout: the changelog was written by another "

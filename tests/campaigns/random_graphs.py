@@ -61,7 +61,7 @@ def build(uses: list[Use]) -> tuple[LinkGraph, Groups]:
         if use.facet not in graph.facets:
             kind = _KIND_OF[use.facet - 1]
             name = "" if kind < len(TEMPLATE_KINDS) else f"name-{use.facet}"
-            graph.facets[use.facet] = FacetNode(kind, name, 0, 9, 0.5, "")
+            graph.facets[use.facet] = FacetNode(kind, name, 0, 9, 0.5)
         account = f"account-{use.account}"
         if account not in graph.accounts:
             created = -1 if use.account == 7 else _MINUTE - 999 * use.account

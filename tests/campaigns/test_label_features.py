@@ -27,7 +27,7 @@ def test_features_are_bounded_and_on_the_grid(
     graph = LinkGraph()
     edges = {}
     for facet, kind in enumerate(kinds, 1):
-        graph.facets[facet] = FacetNode(kind, "", 1, 1, 1.0, "")
+        graph.facets[facet] = FacetNode(kind, "", 1, 1, 1.0)
         edges[facet] = Edge(10**7, 10**7, 1, 0)
     node = AccountNode(1, created, events, events // 3, likeness, edges)
     features = label_features(graph, node, {"uses": uses})
@@ -40,7 +40,7 @@ def test_features_are_bounded_and_on_the_grid(
 
 def test_an_old_account_is_told_from_a_new_one() -> None:
     graph = LinkGraph()
-    graph.facets[1] = FacetNode(0, "", 1, 1, 1.0, "")
+    graph.facets[1] = FacetNode(0, "", 1, 1, 1.0)
     day = 1440
 
     def oldness(days: int) -> float:

@@ -13,6 +13,7 @@ from streams.engine.accounts_stage import LIKENESS_GATE, AccountsStage
 from streams.engine.stage import Chunk, Row
 from streams.errors import InvalidRecord, StateError
 from streams.features.account_row import ACCOUNT_ROW, INFRASTRUCTURE_KINDS, TRAFFIC
+from streams.features.model_traffic import model_hash
 from streams.features.stable_hash import stable_hash
 from streams.models.likeness import Likeness
 
@@ -175,9 +176,11 @@ def test_forgetting_does_not_depend_on_chunks_and_restarts(plan: list[Step]) -> 
 def test_every_facets_partition_is_told_that_minutes_closed() -> None:
     outputs = run(make, records([Burst(0, 0, 3, 1, "bare"), Burst(0, 9, 3, 1, "bare")]))
     told = minutes(outputs.outputs)
-    traffic = (EPOCH, 0, "", TRAFFIC, 1, 0)
+    model = model_hash("small")
+    traffic = (EPOCH, model, "", TRAFFIC, 1, 0)
     assert told == {
-        at: ([traffic] if at == 0 else [], EPOCH + 8) for at in range(_PARTITIONS)
+        at: ([traffic] if at == model % _PARTITIONS else [], EPOCH + 8)
+        for at in range(_PARTITIONS)
     }
 
 

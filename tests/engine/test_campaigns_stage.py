@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+import pytest
 from event_streams import Burst, Record, bursts, campaign, records
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -15,7 +17,9 @@ from streams.contracts.stage_batch import StageBatch, encode_batch
 from streams.engine.accounts_stage import AccountsStage
 from streams.engine.campaigns_stage import CampaignsStage
 from streams.engine.facets_stage import FacetsStage
-from streams.engine.stage import Chunk, Output
+from streams.engine.marked_rows import MARKER
+from streams.engine.stage import Chunk, Output, Row
+from streams.errors import StateError
 from streams.models.likeness import Likeness
 from streams.policy.ladder import LADDER
 
@@ -80,6 +84,11 @@ _MERGING = [
     *(Burst(n, 5 * (n % 6 == 0), n // 6, 3, "plain") for n in list(range(12)) * 6),
     *(Burst(n, 9 * (n == 0), r % 3, 3, "plain") for r in range(9) for n in range(12)),
 ]
+# A campaign of one template takes up a model that it had never used.
+_PIVOTING = [
+    *(Burst(n, 7 * (n == 0), 0, 3, "plain") for n in list(range(8)) * 24),
+    *(Burst(n, 7 * (n == 0), 0, 1, "pivot") for n in list(range(8)) * 4),
+]
 _LONG = [*campaign(8, 24), *campaign(8, 3, gap=1500), *campaign(9, 9, gap=700)]
 _FLUSHES = [Step("take", 14), Step("flush", 0)] * 36
 
@@ -95,6 +104,7 @@ _CHOICES = st.lists(st.integers(0, _SOURCES - 1), max_size=12)
 @given(bursts(accounts=9, most=40), steps(crashes=True), _CHOICES)
 @example(_LONG, _FLUSHES, [0, 1, 1, 0, 1, 1])
 @example(_MERGING, _FLUSHES, [0, 1, 1, 0, 1, 1])
+@example(_PIVOTING, _FLUSHES, [0, 1, 1, 0, 1, 1])
 @settings(max_examples=40)
 def test_the_cut_and_the_order_of_sources_do_not_matter(
     stream: list[Burst], plan: list[Step], choices: list[int]
@@ -108,6 +118,7 @@ def test_the_cut_and_the_order_of_sources_do_not_matter(
 @given(bursts(accounts=9, most=40), steps(crashes=False), steps(crashes=True))
 @example(_LONG, _FLUSHES, _CRASHES)
 @example(_MERGING, _FLUSHES, _CRASHES)
+@example(_PIVOTING, _FLUSHES, _CRASHES)
 @settings(max_examples=60)
 def test_restarts_do_not_matter(
     stream: list[Burst], cut: list[Step], plan: list[Step]
@@ -155,6 +166,28 @@ def test_merged_campaigns_go_on_as_one() -> None:
     assert set(stage.state.campaigns) <= set(stage.groups.by_number)
     groups = {node.group for node in stage.graph.facets.values() if node.is_template}
     assert groups == set(stage.groups.by_number)
+
+
+def test_a_move_to_a_new_model_is_told_once() -> None:
+    ended = run(make, as_log(interleave(links(_PIVOTING), ())))
+    [thread] = [t for key, t in news(ended.outputs).items() if key.startswith("dc-")]
+    moves = [one for one in thread if getattr(one, "kind", "") == "campaign_pivoted"]
+    summaries = [getattr(one, "summary", "") for one in moves]
+    assert ["newest" in summary for summary in summaries] == [True] * len(moves)
+    assert summaries
+    assert "begins to use model newest, new to it" in summaries[0]
+    [campaign_] = ended.stage.state.campaigns.values()
+    assert campaign_.pivots == ["newest"]
+
+
+def test_rows_of_another_layout_are_refused_in_words() -> None:
+    stage: CampaignsStage = run(make, as_log(interleave(links(_LONG), ()))).stage
+    facet = next(iter(stage.graph.facets))
+    old = msgspec.msgpack.encode([0, "name", 1, 1, 1.0, "pivot", []])
+    row = Row(b"f" + facet.to_bytes(8, "little"), old)
+    marker = Row(MARKER, msgspec.msgpack.encode([0, -1, [-1, -1]]))
+    with pytest.raises(StateError, match="new app_id"):
+        make().restore([row, marker])
 
 
 def test_a_harmless_stream_gives_no_news() -> None:

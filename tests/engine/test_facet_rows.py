@@ -24,6 +24,7 @@ from streams.engine.accounts_stage import TELLING_DAYS, AccountsStage
 from streams.engine.facet_rows import MAX_FILLINGS
 from streams.features.account_row import INFRASTRUCTURE_KINDS, TEMPLATE_KINDS, TRAFFIC
 from streams.features.facet_directory import facet_hash
+from streams.features.model_traffic import model_hash
 from streams.features.stable_hash import stable_hash
 from streams.models.likeness import Likeness
 from streams.sketch.columns import sketch_columns, sketch_matrix
@@ -155,8 +156,10 @@ def expected_sums(stream: Sequence[Burst]) -> list[tuple[Any, ...]]:
                 rows.append((minute, number, "", kind, waiting.pop(facet), new))
                 told[facet] = len(users[facet])
             hours[facet] = minute // 60
-    counts = Counter(use.minute for use in uses(stream))
-    rows += [(minute, 0, "", TRAFFIC, events, 0) for minute, events in counts.items()]
+    counts = Counter(
+        (use.minute, model_hash(use.fields["request_model"])) for use in uses(stream)
+    )
+    rows += [(*of, "", TRAFFIC, events, 0) for of, events in counts.items()]
     return sorted(rows)
 
 

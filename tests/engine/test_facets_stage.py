@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,9 @@ from streams.engine.link_rows import LinkRow
 from streams.engine.stage import Chunk, Output
 from streams.errors import InvalidRecord, UndecodableRecord
 from streams.features.account_row import (
+    FACET_KINDS,
     INFRASTRUCTURE_KINDS,
+    MODEL_USES,
     TEMPLATE_KINDS,
     TRAFFIC,
 )
@@ -171,7 +175,7 @@ def test_rows_of_a_facet_that_becomes_suspect_tell_of_all_members_at_once() -> N
     found, closed = links(run(make, [*log, *_closing(len(log))]))
     assert closed > EPOCH
     by_facet: dict[int, list[LinkRow]] = {}
-    for row in (row for row in found if row.kind != TRAFFIC):
+    for row in (row for row in found if row.kind < len(FACET_KINDS)):
         by_facet.setdefault(row.facet, []).append(row)
     for rows in by_facet.values():
         first = [row for row in rows if row.minute == rows[0].minute]
@@ -195,9 +199,34 @@ def test_all_traffic_is_told_once_a_minute() -> None:
     streams = ([*late, Burst(1, 2, 3, 1, "plain")], campaign(5, 3))
     log = as_log(interleave([sums(s, streams[s], ()) for s in range(_SOURCES)], ()))
     found, _ = links(run(make, [*log, *_closing(len(log))]))
-    told = {row.minute: row.count for row in found if row.kind == TRAFFIC}
+    told = Counter[int]()
+    for row in found:
+        if row.kind == TRAFFIC:
+            told[row.minute] += row.count
     # The last minute of each source is still open; those that close it come together.
     assert told == {EPOCH + 7: 16, EPOCH + 14: 10, EPOCH + 40_000: 2}
+
+
+def test_models_are_told_of_suspect_templates_only_and_of_all_their_uses() -> None:
+    log = as_log(sums(0, campaign(6, 9), ()))
+    found, _ = links(run(make, [*log, *_closing(len(log))]))
+    suspect: dict[int, int] = {}
+    for row in found:
+        if row.kind < len(TEMPLATE_KINDS):
+            suspect.setdefault(row.facet, row.minute)
+    told = Counter[tuple[int, int]]()
+    for row in found:
+        if row.kind == MODEL_USES:
+            assert row.name in {"large", "small"}
+            assert suspect[row.facet] <= row.minute
+            told[row.facet, row.minute] += row.count
+    # A facet's exchanges grow by what is told, minute by minute.
+    for facet, since in suspect.items():
+        grown = {r.minute: r.exchanges for r in found if r.facet == facet and r.samples}
+        minutes_ = sorted(grown)
+        assert minutes_[0] == since
+        for before, minute in pairwise(minutes_):
+            assert told[facet, minute] == grown[minute] - grown[before]
 
 
 def test_members_forgotten_stay_forgotten_after_a_restart(

@@ -29,9 +29,6 @@ def table_of(keys: list[int]) -> FacetTable:
     for number, key in zip(numbers.tolist(), keys, strict=True):
         table.rows["degree"][number] = key
         table.names[number] = f"name-{key}" if key % 3 else ""
-        table.hours[number] = [(key, {"large": 1, "small": key})]
-        if key % 4 == 0:
-            table.drifts[number] = "newest"
         if key % 3 == 0:
             table.add_fillings(np.array([number]), np.array([key], np.uint64))
     table.touch(numbers)
@@ -98,7 +95,6 @@ def test_rows_come_back_and_forgotten_ones_do_not(
     back = table.numbers(np.array(keys, np.uint64), np.zeros(len(keys), np.uint8))
     fresh = [key in gone for key in keys]
     assert (table.rows["degree"][back] == 0).tolist() == fresh
-    assert [table.hours[number] == [] for number in back.tolist()] == fresh
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 9)), max_size=30))

@@ -57,8 +57,8 @@ def test_each_facet_that_an_alert_names_is_a_subject(
     kind: int, name: str, facet: int
 ) -> None:
     for label in (
-        facet_label(facet, FacetNode(kind, "", 9, 9, 1.0, "")),
-        facet_label(facet, FacetNode(kind, f"x{name}"[:512], 9, 9, 1.0, "")),
+        facet_label(facet, FacetNode(kind, "", 9, 9, 1.0)),
+        facet_label(facet, FacetNode(kind, f"x{name}"[:512], 9, 9, 1.0)),
     ):
         assert parse_subject(f"facet:{label}") == ("facet", label)
         assert parse_subject(f"facet:{label}").rest.startswith(FACET_KINDS[kind])

@@ -1,0 +1,287 @@
+"""Which models a campaign's templated exchanges go to, and its moves to others.
+
+Three questions, from the fastest to answer to the slowest. Has the campaign *taken up*
+a model that it never used? Does it use that model more than *everybody else* does, or
+is it one of many who try what came out today? Has its mix *shifted* between models that
+it used all along? The first two are sequential tests (`share_detector`), pooled over
+all templates of the campaign; the third is River's ADWIN, hour by hour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal, NamedTuple
+
+import msgspec
+
+from streams.campaigns.group import Group
+from streams.campaigns.link_graph import LinkGraph
+from streams.features.model_traffic import ModelTraffic
+from streams.models.drift import share_drifted
+from streams.models.share_detector import next_scores, score
+
+__all__ = ["FALSE_ALARM_MINUTES", "KNOWN_AFTER", "ModelMix", "Move", "pooled_models"]
+
+FALSE_ALARM_MINUTES: Final = 30 * 1440
+"""Mean number of active minutes, at least, before a campaign that keeps to what is
+tolerated is told to have moved: a month, for each model and each of the two tests."""
+
+TOLERATED_SHARE: Final = 0.0005
+"""Share of a campaign's exchanges that may go to a model without it being a move: one
+in two thousand. Three tries of one in ten thousand are no strategy."""
+
+KNOWN_AFTER: Final = 200
+"""Exchanges after which a model that was not seen is new to a campaign. Unseen in n
+exchanges, its share was below 3 / n with 95 % confidence (the rule of three)."""
+
+_RULE_OF_THREE: Final = 3
+_UPTAKE_ODDS: Final = (10.0, 100.0)
+"""The uptake test bets on shares of a half and of five percent: a move spread over a
+day has one percent in its first hour."""
+
+_AHEAD_ODDS: Final = (1.5, 4.0)
+_MINUTES_PER_HOUR: Final = 60
+
+REMEMBERED_HOURS: Final = 48
+"""Hours of a campaign's mix that are kept: two days show a daily rhythm as a rhythm."""
+
+SHIFT: Final = 0.2
+"""Rise of a model's share, beyond everybody else's rise, that is a shift."""
+
+_RECENT_HOURS: Final = 3
+_FEWEST_USES: Final = 20
+_MOST_MODELS: Final = 32
+"""Models of a campaign that are told apart; further ones count as one without name."""
+
+
+MoveKind = Literal["taken_up", "ahead", "shifted"]
+
+
+class Move(NamedTuple):
+    """A move to a model; ``since`` is the minute of the first use, -1 where unknown."""
+
+    kind: MoveKind
+    model: str
+    share: float
+    others: float
+    since: int = -1
+
+    @property
+    def summary(self) -> str:
+        """Say it in a sentence; shares are those of this hour and the last."""
+        shares = f"{self.share:.1%} of its exchanges, {self.others:.1%} of all others"
+        match self.kind:
+            case "taken_up":
+                return f"begins to use model {self.model}, new to it: {shares}"
+            case "ahead":
+                return f"moves to model {self.model} ahead of everybody else: {shares}"
+            case _:
+                return f"traffic has shifted to model {self.model}: {shares}"
+
+
+class Uptake(msgspec.Struct, array_like=True):
+    """The tests about a model that was new to a campaign when it first used it."""
+
+    since: int
+    tolerated: float
+    scores: list[float]
+    ahead: list[float] = msgspec.field(default_factory=lambda: [0.0] * len(_AHEAD_ODDS))
+    told: bool = False
+    told_ahead: bool = False
+
+
+class MixedHour(msgspec.Struct, array_like=True):
+    """Exchanges of a campaign by model; once the hour is over, of all others, too."""
+
+    hour: int
+    uses: dict[str, int]
+    others: dict[str, int] = {}
+    others_total: int = 0
+
+    def share(self, model: str) -> float:
+        """Give the model's share of the hour."""
+        return self.uses.get(model, 0) / max(sum(self.uses.values()), 1)
+
+
+class ModelMix(msgspec.Struct, array_like=True):
+    """The models of one campaign, since it was found.
+
+    ``unseen`` has the scores of a model that was never used; ``known`` are models of
+    the first `KNOWN_AFTER` exchanges; ``shifted`` are those that a shift was told of.
+    """
+
+    exchanges: int = 0
+    unseen: list[float] = msgspec.field(
+        default_factory=lambda: [0.0] * len(_UPTAKE_ODDS)
+    )
+    known: list[str] = []
+    uptakes: dict[str, Uptake] = {}
+    hours: list[MixedHour] = []
+    shifted: list[str] = []
+
+    def note(
+        self, minute: int, uses: Mapping[str, int], traffic: ModelTraffic
+    ) -> list[Move]:
+        """Count a minute's exchanges by model; give the moves that it makes plain.
+
+        ``traffic`` is everybody's, with this minute's. Call it for each minute in which
+        the campaign was active, in order.
+        """
+        counts = self._distinguished(minute, uses)
+        total = sum(counts.values())
+        moves = self._open_hour(minute // _MINUTES_PER_HOUR, traffic)
+        hour = self.hours[-1].uses
+        for model, count in counts.items():
+            hour[model] = hour.get(model, 0) + count
+        for model in self.uptakes:
+            found = self._test(minute, model, (counts.get(model, 0), total), traffic)
+            moves += [found] if found else []
+        if self.exchanges >= KNOWN_AFTER:
+            self.unseen = next_scores(
+                self.unseen,
+                _UPTAKE_ODDS,
+                uses=0,
+                exchanges=total,
+                tolerated=self._tolerated(),
+            )
+        self.exchanges += total
+        return moves
+
+    def _tolerated(self) -> float:
+        return max(TOLERATED_SHARE, _RULE_OF_THREE / max(self.exchanges, 1))
+
+    def _distinguished(self, minute: int, uses: Mapping[str, int]) -> dict[str, int]:
+        """Give the counts of models that are told apart; begin to watch new ones."""
+        counts: dict[str, int] = {}
+        for model in sorted(uses):
+            name = model
+            if model not in self.known and model not in self.uptakes:
+                if len(self.known) + len(self.uptakes) >= _MOST_MODELS:
+                    name = ""
+                elif self.exchanges < KNOWN_AFTER:
+                    self.known.append(model)
+                else:
+                    self.uptakes[model] = Uptake(
+                        minute, self._tolerated(), list(self.unseen)
+                    )
+            counts[name] = counts.get(name, 0) + uses[model]
+        return counts
+
+    def _test(
+        self, minute: int, model: str, counted: tuple[int, int], traffic: ModelTraffic
+    ) -> Move | None:
+        """Take both tests of a model; ``counted`` are its uses, and all exchanges."""
+        uptake, (uses, total) = self.uptakes[model], counted
+        if uptake.told_ahead:
+            return None
+        # Of all uses of the model in this minute, the campaign has at most its part of
+        # the minute's traffic, if it uses it no more than others. (Given the totals its
+        # uses are hypergeometric, which is less spread than the binomial of the bets.)
+        everybody, counts = traffic.of_minute(minute, [model])
+        taken = max(counts.get(model, 0), uses)
+        if taken and everybody > total:
+            uptake.ahead = next_scores(
+                uptake.ahead,
+                _AHEAD_ODDS,
+                uses=uses,
+                exchanges=taken,
+                tolerated=total / everybody,
+            )
+        if not uptake.told:
+            uptake.scores = next_scores(
+                uptake.scores,
+                _UPTAKE_ODDS,
+                uses=uses,
+                exchanges=total,
+                tolerated=uptake.tolerated,
+            )
+            if score(uptake.scores) < FALSE_ALARM_MINUTES:
+                return None
+        before, uptake.told = uptake.told, True
+        uptake.told_ahead = score(uptake.ahead) >= FALSE_ALARM_MINUTES
+        if before and not uptake.told_ahead:
+            return None
+        share, others = self._recent_shares(model, traffic)
+        kind: MoveKind = "ahead" if uptake.told_ahead else "taken_up"
+        return Move(kind, model, share, others, uptake.since)
+
+    def _recent_shares(self, model: str, traffic: ModelTraffic) -> tuple[float, float]:
+        """Give the share of a model in this hour and the last: its own, all others'."""
+        newest = self.hours[-1].hour
+        mine = [one for one in self.hours[-2:] if one.hour > newest - 2]
+        own = sum(sum(one.uses.values()) for one in mine)
+        uses = sum(one.uses.get(model, 0) for one in mine)
+        everybody = [traffic.of_hour(hour, [model]) for hour in (newest - 1, newest)]
+        total = sum(count for count, _ in everybody) - own
+        others = sum(counts.get(model, 0) for _, counts in everybody) - uses
+        return uses / max(own, 1), max(others, 0) / max(total, 1)
+
+    def _open_hour(self, hour: int, traffic: ModelTraffic) -> list[Move]:
+        if self.hours and self.hours[-1].hour == hour:
+            return []
+        moves = []
+        if self.hours:
+            self._close(self.hours[-1], traffic)
+            moves = list(self._shifts())
+        self.hours.append(MixedHour(hour, {}))
+        del self.hours[:-REMEMBERED_HOURS]
+        return moves
+
+    def _close(self, closed: MixedHour, traffic: ModelTraffic) -> None:
+        names = [*self.known, *self.uptakes]
+        total, counts = traffic.of_hour(closed.hour, names)
+        closed.others_total = max(total - sum(closed.uses.values()), 0)
+        left = {name: n - closed.uses.get(name, 0) for name, n in counts.items()}
+        closed.others = {name: n for name, n in left.items() if n > 0}
+
+    def _shifts(self) -> Iterable[Move]:
+        """Find models whose share has risen more than everybody else's."""
+        recent, older = self.hours[-_RECENT_HOURS:], self.hours[:-_RECENT_HOURS]
+        if min(_total(recent), _total(older)) < _FEWEST_USES:
+            return
+        for model in sorted({name for one in recent for name in one.uses if name}):
+            uptake = self.uptakes.get(model)
+            if model in self.shifted or (uptake is not None and uptake.told):
+                continue
+            share, others = _share(recent, model), _others(recent, model)
+            rise = share - _share(older, model) - (others - _others(older, model))
+            if rise < SHIFT or not share_drifted(
+                [(sum(one.uses.values()), one.share(model)) for one in self.hours]
+            ):
+                continue
+            self.shifted.append(model)
+            if uptake is not None:
+                uptake.told = True
+            yield Move("shifted", model, share, others)
+
+
+def pooled_models(
+    graph: LinkGraph, group: Group, models: Mapping[int, Mapping[str, int]]
+) -> dict[str, int]:
+    """Add up a minute's uses by model over the templates of a group.
+
+    ``models`` are those of all suspect templates. The kinds of template (head, tail, …)
+    describe the same exchanges, so the kind with most uses speaks.
+    """
+    kinds: dict[int, dict[str, int]] = {}
+    for facet, uses in models.items():
+        node = graph.facets.get(facet)
+        if node is not None and node.group == group.number:
+            pooled = kinds.setdefault(node.kind, {})
+            for model, count in uses.items():
+                pooled[model] = pooled.get(model, 0) + count
+    most = [(sum(pooled.values()), -kind) for kind, pooled in kinds.items()]
+    return kinds[-max(most)[1]] if most else {}
+
+
+def _total(hours: list[MixedHour]) -> int:
+    return sum(sum(one.uses.values()) for one in hours)
+
+
+def _share(hours: list[MixedHour], model: str) -> float:
+    return sum(one.uses.get(model, 0) for one in hours) / max(_total(hours), 1)
+
+
+def _others(hours: list[MixedHour], model: str) -> float:
+    total = sum(one.others_total for one in hours)
+    return sum(one.others.get(model, 0) for one in hours) / max(total, 1)

@@ -1,0 +1,48 @@
+"""Sequential detection of a share that has risen above a tolerated one.
+
+An e-detector of the Shiryaev-Roberts kind (Shin, Ramdas and Rinaldo 2022, "E-detectors:
+a nonparametric framework for sequential change detection", arXiv 2203.03532). While
+every exchange goes to a model with at most the tolerated probability, whatever came
+before it, the mean number of looks before the score reaches a threshold is at least
+that threshold.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+__all__ = ["next_scores", "score"]
+
+_LARGEST: Final = 1e30
+"""Scores stop here: all thresholds are far below, and products stay finite."""
+
+
+def next_scores(
+    scores: Sequence[float],
+    multiples: Sequence[float],
+    *,
+    uses: int,
+    exchanges: int,
+    tolerated: float,
+) -> list[float]:
+    """Bet on the odds of the tolerated share times each multiple, for one look.
+
+    ``uses`` of the look's ``exchanges`` went to the model; ``tolerated`` lies in 0 to 1
+    and may follow from all that was seen before the look.
+
+    >>> next_scores([0.0], [10.0], uses=1, exchanges=10, tolerated=0.001)
+    [9.14...]
+    """
+    found = []
+    for before, multiple in zip(scores, multiples, strict=True):
+        gain = uses * math.log(multiple)
+        gain -= exchanges * math.log1p((multiple - 1) * tolerated)
+        found.append(min((before + 1) * math.exp(min(gain, 60.0)), _LARGEST))
+    return found
+
+
+def score(scores: Sequence[float]) -> float:
+    """Merge the scores of the bets: a mean of e-detectors is one, too."""
+    return math.fsum(scores) / len(scores)
