@@ -12,6 +12,8 @@ from typing import Any, Final, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from streams.contracts.compiled import loops
+
 __all__ = ["PADDING", "ByteColumn", "LongColumn", "padded"]
 
 PADDING: Final = 16
@@ -28,8 +30,11 @@ _Ints = npt.NDArray[np.int64]
 
 
 def padded(block: bytes) -> npt.NDArray[np.uint8]:
-    """Give a block as an array with zeros behind it."""
-    return np.frombuffer(block + bytes(PADDING), np.uint8)
+    """Copy a block to an array with zeros behind it."""
+    array = np.empty(len(block) + PADDING, np.uint8)
+    array[: len(block)] = np.frombuffer(block, np.uint8)
+    array[len(block) :] = 0
+    return array
 
 
 class LongColumn(NamedTuple):
@@ -135,6 +140,13 @@ class ByteColumn(NamedTuple):
         words, size = self.words(), np.maximum(self.size, 0)
         # Mixed first, so that neighbouring seeds have nothing in common.
         begin = _mix(_mix(np.array([seed], np.uint64), _LENGTH_FACTOR), _LENGTH_FACTOR)
+        if loops():
+            from streams.contracts.hash_loops import hash_loop  # noqa: PLC0415  numba
+
+            hashes = np.empty(len(size), np.uint64)
+            constants = _LENGTH_FACTOR, _FACTOR, _FOLD
+            hash_loop(words, self.at, self.size, begin[0], *constants, hashes)
+            return hashes
         mixed = size.astype(np.uint64) * _LENGTH_FACTOR ^ begin
         for start in range(0, int(size.max(initial=0)), _WORD):
             left = size - start

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from streams.contracts.byte_column import ByteColumn, LongColumn, padded
+from streams.contracts.compiled import loops
 from streams.contracts.rules import SECRET_STARTS, Rules
 
 __all__ = ["Marks", "Step", "Walked", "plan", "walk", "walk_fields"]
@@ -37,6 +39,8 @@ _LONGEST_LENGTH = 4
 """Bytes of the length of a string or of bytes: up to 128 MB."""
 _NOT_AN_INDEX = 0xFD
 """Bits that the index of a union of two, 0 or 2 in zigzag, never has."""
+_MOST_TABLES = 64
+"""Descriptions of steps kept, one for each writer's schema and choice of fields."""
 _WORD: Final = 8
 _HIGH_BITS: Final = np.uint64(0x8080808080808080)
 _LOW_BYTES: Final = np.array([(1 << 8 * n) - 1 for n in range(_WORD + 1)], np.uint64)
@@ -174,6 +178,12 @@ class Walked(NamedTuple):
         """Give the integers of a step, of the datums at ``index``."""
         at, size = (column[index] for column in self.marks[step])
         present = size >= 0
+        if loops():
+            from streams.contracts.walk_loops import longs_loop  # noqa: PLC0415  numba
+
+            decoded = np.zeros(len(at), np.int64)
+            longs_loop(self.block, at, size, decoded)
+            return LongColumn(decoded, present)
         words = ByteColumn(self.block, at, size).words()
         code = _seven_bits(words[at] & _LOW_BYTES[np.clip(size, 0, _WORD)])
         ninth = self.block[at + _WORD].astype(np.uint64) << np.uint64(7 * _WORD)
@@ -194,12 +204,51 @@ def walk_fields(
     >>> walked.bytes_of(0, np.array([0])).texts(), walked.longs_of(1, np.array([0]))[0]
     (['ab'], array([1]))
     """
+    if loops() and all(steps[number].kind in _MARKED for number in wanted):
+        return _walk_with_loop(steps, padded(blob), starts, ends, sorted(wanted))
     walker = _Walker(blob, starts, counting=True)
     for number, step in enumerate(steps):
         walker.take(step, mark=number if number in wanted else None)
     sure: _Mask = ~walker.doubtful & (walker.at == ends)
     plain = sure & (walker.high_bytes(starts, ends) == walker.beside)
     return Walked(sure, plain, walker.bytes, walker.marks)
+
+
+_MARKED: Final = frozenset({"string", "bytes", "int", "long"})
+
+
+def _walk_with_loop(
+    steps: Sequence[Step],
+    block: _Bytes,
+    starts: _Ints,
+    ends: _Ints,
+    wanted: Sequence[int],
+) -> Walked:
+    from streams.contracts.walk_loops import walk_loop  # noqa: PLC0415  loads numba
+
+    shape = len(wanted), len(starts)
+    at, size = np.zeros(shape, np.int64), np.full(shape, -1, np.int64)
+    sure, plain = np.empty(len(starts), np.bool_), np.empty(len(starts), np.bool_)
+    table = _table(tuple(steps), tuple(wanted))
+    walk_loop(block, starts, ends, table, _SECRET_PAIRS, at, size, sure, plain)
+    marks = {step: Marks(at[n], size[n]) for n, step in enumerate(wanted)}
+    return Walked(sure, plain, block, marks)
+
+
+@lru_cache(maxsize=_MOST_TABLES)
+def _table(steps: tuple[Step, ...], wanted: tuple[int, ...]) -> _Ints:
+    """Describe steps as the loop takes them, one row of its columns each."""
+    from streams.contracts.walk_loops import COLUMNS, KINDS  # noqa: PLC0415  numba
+
+    rows = []
+    for number, step in enumerate(steps):
+        numbers = {
+            "kind": KINDS.index(step.kind),
+            "mark": wanted.index(number) if number in wanted else None,
+        }
+        told = {**dataclasses.asdict(step), **numbers}
+        rows.append([-1 if told[name] is None else int(told[name]) for name in COLUMNS])
+    return np.array(rows, np.int64)
 
 
 def _seven_bits(word: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

@@ -8,6 +8,7 @@ state is a function of whole minutes and the cutting of chunks cannot matter.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final
@@ -111,10 +112,11 @@ class AccountsStage:
 
     def take(self, chunk: Chunk) -> list[Rejected]:
         """Decode a chunk and buffer its events until their minute is closed."""
-        known = int(np.searchsorted(np.asarray(chunk.offsets), self._next_offset))
-        chunk = Chunk(
-            chunk.offsets[known:], chunk.values[known:], chunk.timestamps[known:]
-        )
+        known = bisect_left(chunk.offsets, self._next_offset)
+        if known:
+            chunk = Chunk(
+                chunk.offsets[known:], chunk.values[known:], chunk.timestamps[known:]
+            )
         if not len(chunk.offsets):
             return []
         events, rejected = self.intake.decode(chunk, self._floor)

@@ -77,13 +77,13 @@ class EventIntake:
             writers=self._writers,
             sketch_bytes=SKETCH_BYTES,
         )
-        offsets = np.asarray(chunk.offsets, np.int64)
+        offsets = np.fromiter(chunk.offsets, np.int64, len(chunk.offsets))
         rejected = [Rejected(int(offsets[at]), error) for at, error in fields.rejected]
         if not len(fields.kept):
             return None, rejected
         offset = offsets[fields.kept]
         occurred = fields.longs["occurred_at"].values
-        sent = np.asarray(chunk.timestamps, np.int64)[fields.kept]
+        sent = np.fromiter(chunk.timestamps, np.int64, len(offsets))[fields.kept]
         ahead = occurred - sent
         # Kafka gives -1 where a record has no timestamp: then nothing is known.
         wild = (ahead > self.max_future_ms) & (sent >= 0)

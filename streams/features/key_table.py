@@ -12,6 +12,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from streams.contracts.compiled import loops
+
 __all__ = ["SEED", "KeyTable"]
 
 SEED: Final = hash("distillwatch") & (1 << 62) - 1
@@ -56,6 +58,8 @@ class KeyTable:
 
     def find(self, keys: Keys) -> Rows:
         """Give the row of each key, -1 where it is not known."""
+        if loops():
+            return self._find_with_loop(keys)[0]
         found = np.full(len(keys), -1, np.int64)
         left = np.arange(len(keys))
         at = self._home(keys)
@@ -69,13 +73,19 @@ class KeyTable:
             left, keys, at = left[on], keys[on], (at[on] + step) & self._mask
         return found
 
+    def _find_with_loop(self, keys: Keys) -> tuple[Rows, int]:
+        """Find as `find` does; count the keys that are not known."""
+        from streams.features.key_loops import find_loop  # noqa: PLC0415  loads numba
+
+        found = np.empty(len(keys), np.int64)
+        table = self._keys, self._rows, _MIX, self._shift
+        return found, find_loop(np.ascontiguousarray(keys), *table, found)
+
     def insert(self, keys: Keys, rows: Rows) -> None:
         """Add distinct keys that are not known, with their rows."""
-        needed = self._count + len(keys)
-        if needed > _MOST_FILLED * len(self._keys):
-            self._grow(needed)
+        self._make_room(self._count + len(keys))
         self._put(keys, rows.astype(np.int32))
-        self._count = needed
+        self._count += len(keys)
 
     def renumber(self, moved: Rows) -> None:
         """Give every row its new number, by the old one; -1 removes its key."""
@@ -88,6 +98,8 @@ class KeyTable:
 
         Returns the rows, and for each new row the place where its key first occurs.
         """
+        if loops():
+            return self._number_with_loop(keys, known)
         found = self.find(keys)
         unknown = np.flatnonzero(found < 0)
         if not len(unknown):
@@ -102,6 +114,19 @@ class KeyTable:
         found[unknown] = rank[which]
         return found, unknown[first[order]]
 
+    def _number_with_loop(self, keys: Keys, known: int) -> tuple[Rows, Rows]:
+        from streams.features.key_loops import number_loop  # noqa: PLC0415  loads numba
+
+        found, unknown = self._find_with_loop(keys)
+        first = np.empty(unknown, np.int64)
+        if unknown:
+            self._make_room(self._count + unknown)
+            table = self._keys, self._rows, _MIX, self._shift
+            new = number_loop(np.ascontiguousarray(keys), *table, known, found, first)
+            self._count += new
+            first = first[:new]
+        return found, first
+
     def replace(self, keys: Keys, rows: Rows) -> None:
         """Start anew with distinct keys: that is how keys are removed."""
         self._clear(_FIRST_CAPACITY)
@@ -110,7 +135,17 @@ class KeyTable:
     def _home(self, keys: Keys) -> Rows:
         return ((keys * _MIX) >> self._shift).astype(np.int64)
 
+    def _make_room(self, needed: int) -> None:
+        if needed > _MOST_FILLED * len(self._keys):
+            self._grow(needed)
+
     def _put(self, keys: Keys, rows: npt.NDArray[np.int32]) -> None:
+        if loops():
+            from streams.features.key_loops import put_loop  # noqa: PLC0415  loads numba
+
+            table = self._keys, self._rows, _MIX, self._shift
+            put_loop(np.ascontiguousarray(keys), rows, *table)
+            return
         at = self._home(keys)
         step = 0
         while len(keys):

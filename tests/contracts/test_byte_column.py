@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.contracts.byte_column import ByteColumn, LongColumn
+from streams.contracts.compiled import loops, plain_numpy
 
 _TEXTS = st.lists(st.none() | st.text(max_size=20), max_size=12)
 
@@ -34,6 +35,15 @@ def test_hashes_are_those_of_the_values(values: list[bytes], seed: int) -> None:
     assert len(set(hashes)) == len(set(values))
     seeds = [hashes, *(column.hashes(seed + by).tolist() for by in range(1, 4))]
     assert len({one for some in seeds for one in some}) == 4 * len(set(values))
+
+
+@given(_TEXTS, st.integers(0, 2**62))
+def test_the_compiled_loop_hashes_alike(texts: list[str | None], seed: int) -> None:
+    column = ByteColumn.of(texts)
+    assert loops()
+    hashes = column.hashes(seed).tolist()
+    with plain_numpy():
+        assert hashes == column.hashes(seed).tolist()
 
 
 def test_values_that_differ_in_one_bit_or_by_zeros_differ() -> None:

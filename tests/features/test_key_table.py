@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.contracts.compiled import loops, plain_numpy
 from streams.features.key_table import KeyTable
 
 _KEYS = st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 9), max_size=60)
@@ -43,3 +44,28 @@ def test_regular_keys_are_found(step: int) -> None:
     assert (
         not np.any(table.find(keys + np.uint64(step // 2 or 40_000)) >= 0) or step < 2
     )
+
+
+@given(st.lists(_KEYS, max_size=8), _KEYS, st.booleans())
+def test_the_compiled_loops_number_keys_alike(
+    batches: list[list[int]], asked: list[int], mixed: bool
+) -> None:
+    assert loops()
+    table, plain = KeyTable(), KeyTable()
+    for number, batch in enumerate(batches):
+        keys = np.array(batch, np.uint64)
+        with plain_numpy():
+            rows, new = plain.find_or_number(keys, len(plain))
+        if mixed and number % 2:  # what one has put, the other finds
+            with plain_numpy():
+                found, fresh = table.find_or_number(keys, len(table))
+        else:
+            found, fresh = table.find_or_number(keys, len(table))
+        assert found.tolist() == rows.tolist()
+        assert fresh.tolist() == new.tolist()
+        assert len(table) == len(plain)
+    sought = np.array([*asked, *(key for batch in batches for key in batch)], np.uint64)
+    with plain_numpy():
+        expected = plain.find(sought).tolist()
+        assert table.find(sought).tolist() == expected
+    assert table.find(sought).tolist() == expected

@@ -1,0 +1,57 @@
+"""Loops over a chunk that numba compiles, where it is installed (the extra ``fast``).
+
+The loops are in modules of their own, ``*_loops``, which are imported when `loops` says
+so and not before: numba takes most of a second to load. Each loop stands beside plain
+numpy code that gives the same bits; that is what runs without numba, and what tests
+compare the loop with. Machine code is made at a loop's first call, in a second or so,
+and kept on disk beside the source, or in the user's cache folder, for later processes.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+__all__ = ["jit", "loops", "plain_numpy"]
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
+
+_NUMBA: Final = "numba"
+
+
+class _Switch:
+    on = importlib.util.find_spec(_NUMBA) is not None
+
+
+def loops() -> bool:
+    """Whether numba is there, and not switched off by `plain_numpy`."""
+    return _Switch.on
+
+
+@contextmanager
+def plain_numpy() -> Iterator[None]:
+    """Do without loops, as if numba were not installed.
+
+    >>> with plain_numpy():
+    ...     loops()
+    False
+    """
+    before, _Switch.on = _Switch.on, False
+    try:
+        yield
+    finally:
+        _Switch.on = before
+
+
+def jit(function: FunctionT) -> FunctionT:
+    """Let numba compile a function at its first call, and keep the machine code."""
+    njit: Any = importlib.import_module(_NUMBA).njit
+    compiled: FunctionT
+    try:
+        compiled = njit(cache=True)(function)
+    except RuntimeError:  # no folder can be written to: each process compiles anew
+        compiled = njit(function)
+    return compiled
