@@ -5,7 +5,8 @@ key and a personalisation of the field's own (RFC 7693): a pseudo-random functio
 without the key no field can be compared with a guess, and equal content in two fields
 gives unrelated hashes.
 
-*Tokens* get a 64-bit BLAKE2b hash under the key, kept in a bounded cache.
+*Tokens* get a 64-bit BLAKE2b hash under the key, kept in a bounded cache,
+`streams.sketch.vocabulary`.
 
 *MinHash* (Broder 1997) combines those token hashes by arithmetic: a shingle is
 the sum of its four token hashes, each times an odd 64-bit number that BLAKE2b derives
@@ -26,33 +27,27 @@ the rotation; treat the topic as confidential even so.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from streams.errors import ConfigError
 from streams.sketch.layout import MINHASH_SLOTS
-from streams.sketch.text import LINE_BREAK, LONGEST_WORD, mask
 
 if TYPE_CHECKING:
     from hashlib import blake2b
 
 __all__ = [
-    "NO_HASH",
     "SHINGLE_TOKENS",
     "FieldHash",
     "MinHasher",
-    "TokenHashes",
     "key_epoch",
     "usable_key",
 ]
 
 SHINGLE_TOKENS = 4
 _HASH_BYTES = 8
-_CACHED_TOKENS = 65_536  # about 8 MB; English prompts use 20,000 words
-NO_HASH = bytes(_HASH_BYTES)
 
 
 def key_epoch(key_id: str) -> int:
@@ -102,35 +97,6 @@ class FieldHash:
         return int.from_bytes(state.digest(), "little") or 1
 
 
-class TokenHashes(dict[str, bytes]):
-    """Token to the keyed hash of its masked form, 8 bytes; a bounded cache of itself.
-
-    A line break is `NO_HASH`, which is no token's hash. Long tokens, which are fillings
-    and seldom come again, are never kept; when the cache is full it starts anew.
-    """
-
-    __slots__ = ("_hash",)
-
-    def __init__(self, key: bytes) -> None:
-        super().__init__()
-        self._hash = FieldHash(key, "token")
-
-    def __missing__(self, token: str) -> bytes:
-        if token == LINE_BREAK:
-            self[token] = NO_HASH
-            return NO_HASH
-        masked = mask(token).encode("utf-8", "surrogatepass")
-        value = self._hash(masked).to_bytes(_HASH_BYTES, "little")
-        if len(token) <= LONGEST_WORD:
-            if len(self) >= _CACHED_TOKENS:
-                self.clear()
-            self[token] = value
-        return value
-
-    def __repr__(self) -> str:
-        return f"<TokenHashes of {len(self)} tokens>"
-
-
 def _derive(key: bytes, name: str, count: int) -> list[int]:
     derive = FieldHash(key, "derive")
     return [derive(f"{name}{i}".encode()) for i in range(count)]
@@ -152,7 +118,7 @@ class MinHasher:
         self._slot_add = add.astype(np.uint32)[:, None]
 
     def __call__(
-        self, tokens: NDArray[np.uint64], bounds: Sequence[int]
+        self, tokens: NDArray[np.uint64], bounds: ArrayLike
     ) -> NDArray[np.uint16]:
         """Take minima over the shingles of each stretch of ``tokens``.
 

@@ -24,6 +24,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 __all__ = [
     "MINHASH_SLOTS",
@@ -31,8 +32,8 @@ __all__ = [
     "SKETCH_BYTES",
     "SKETCH_DTYPE",
     "SKETCH_VERSION",
-    "count_level",
-    "share_level",
+    "count_levels",
+    "share_levels",
 ]
 
 SKETCH_VERSION = 1
@@ -40,15 +41,15 @@ SKETCH_BYTES = 88
 MINHASH_SLOTS = 16
 
 RATIOS = (
-    "length",  # characters, `count_level`
-    "digits",  # ASCII digits among characters, `share_level`
-    "non_ascii",  # non-ASCII among characters, `share_level`
-    "punctuation",  # ASCII punctuation among characters, `share_level`
-    "upper_case",  # ASCII capitals among characters, `share_level`
-    "repetition",  # 1 - distinct tokens / tokens, `share_level`
-    "line_breaks",  # line breaks among characters, `share_level`
-    "code_symbols",  # brackets, operators, backslashes ..., `share_level`
-    "question_marks",  # question marks, `count_level`
+    "length",  # characters, `count_levels`
+    "digits",  # ASCII digits among characters, `share_levels`
+    "non_ascii",  # non-ASCII among characters, `share_levels`
+    "punctuation",  # ASCII punctuation among characters, `share_levels`
+    "upper_case",  # ASCII capitals among characters, `share_levels`
+    "repetition",  # 1 - distinct tokens / tokens, `share_levels`
+    "line_breaks",  # line breaks among characters, `share_levels`
+    "code_symbols",  # brackets, operators, backslashes ..., `share_levels`
+    "question_marks",  # question marks, `count_levels`
     "turns",  # earlier turns of the conversation, at most 255
 )
 
@@ -67,31 +68,40 @@ SKETCH_DTYPE = np.dtype(
     ]
 )
 
-_MANTISSA_BITS = 3  # a level of `count_level` is 9 to 12 per cent wide
+_MANTISSA_BITS = 3  # a level of `count_levels` is 9 to 12 per cent wide
 _TOP = 255
+_ROOTS = np.array([math.isqrt(n) for n in range(_TOP * _TOP + 1)], dtype=np.uint8)
 
 
-def count_level(count: int) -> int:
-    """Put a count on a logarithmic scale of 0..255, eight levels an octave.
+def count_levels(counts: NDArray[np.integer]) -> NDArray[np.integer]:
+    """Put counts on a logarithmic scale of 0..255, eight levels an octave.
 
-    Whole-number arithmetic only, so that every platform gets the same byte.
+    Whole-number arithmetic only, so that every platform gets the same bytes; counts
+    are below 2**53.
 
-    >>> [count_level(n) for n in (0, 1, 2, 100, 101, 1000, 1_000_000)]
+    >>> count_levels(np.array([0, 1, 2, 100, 101, 1000, 1_000_000])).tolist()
     [0, 1, 9, 53, 53, 80, 160]
     """
-    if count <= 0:
-        return 0
-    exponent = count.bit_length() - 1
-    mantissa = ((count << _MANTISSA_BITS) >> exponent) & ((1 << _MANTISSA_BITS) - 1)
-    return min(_TOP, 1 + (exponent << _MANTISSA_BITS) + mantissa)
+    whole = counts.astype(np.int64)
+    exponents = np.frexp(whole)[1].astype(np.int64) - 1
+    # Of no bit at all, 0, the exponent is -1.
+    mantissas = whole << _MANTISSA_BITS >> np.maximum(exponents, 0)
+    mantissas &= (1 << _MANTISSA_BITS) - 1
+    levels = np.minimum(1 + (exponents << _MANTISSA_BITS) + mantissas, _TOP)
+    return np.where(whole > 0, levels, 0)
 
 
-def share_level(part: int, whole: int) -> int:
-    """Put a share on a square-root scale of 0..255: small shares differ most.
+def share_levels(
+    parts: NDArray[np.integer], wholes: NDArray[np.integer]
+) -> NDArray[np.uint8]:
+    """Put shares on a square-root scale of 0..255: small shares differ most.
 
-    >>> [share_level(k, 1000) for k in (0, 1, 10, 100, 250, 1000)]
+    >>> parts = np.array([0, 1, 10, 100, 250, 1000])
+    >>> share_levels(parts, np.full(6, 1000)).tolist()
     [0, 8, 25, 80, 127, 255]
     """
-    if whole <= 0:
-        return 0
-    return math.isqrt(_TOP * _TOP * min(part, whole) // whole)
+    squares: NDArray[np.integer] = (
+        _TOP * _TOP * np.minimum(parts, wholes) // np.maximum(wholes, 1)
+    )
+    levels: NDArray[np.uint8] = _ROOTS.take(squares)
+    return levels

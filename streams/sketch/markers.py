@@ -1,20 +1,32 @@
 """Marker bits: what a prompt asks for and looks like, in 32 bits.
 
 Two sources, and no battery of regular expressions: words and phrases of
-`streams.sketch.lexicon`, found by set operations on the tokens that are cut anyway and
-by `streams.sketch.phrases`, and plain substring checks for layout. Markers explain and
+`streams.sketch.lexicon`, found among the tokens that are cut anyway by
+`streams.sketch.token_batch` and `streams.sketch.phrases`, and plain substring checks
+for layout. Markers explain and
 route; they are no evidence of guilt.
 """
 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from streams.sketch.lexicon import FOREIGN_WORDS, LEXICON
-from streams.sketch.phrases import Phrase
 from streams.sketch.text import tokenise
 
-__all__ = ["MARKERS", "PHRASES", "marker_bits", "marker_names"]
+__all__ = [
+    "MARKERS",
+    "MARKER_TOKENS",
+    "PHRASES",
+    "SHOT_WORDS",
+    "WORD_BITS",
+    "Phrase",
+    "layout_bits",
+    "marker_names",
+    "repeated_shot_bit",
+    "size_and_language_bits",
+]
 
 # Bit i is MARKERS[i]. Append only: a name keeps its bit for good.
 MARKERS: tuple[str, ...] = (
@@ -94,6 +106,13 @@ _SHOTS = (
 )  # fmt: skip
 
 
+class Phrase(NamedTuple):
+    """At least two tokens in a row that set a marker bit."""
+
+    tokens: tuple[str, ...]
+    bit: int
+
+
 def _entries() -> tuple[dict[str, int], tuple[Phrase, ...]]:
     """Split the lexicon: bits by word, and phrases."""
     words: dict[str, int] = {}
@@ -108,54 +127,55 @@ def _entries() -> tuple[dict[str, int], tuple[Phrase, ...]]:
     return words, tuple(phrases)
 
 
-_WORDS, PHRASES = _entries()
-_KNOWN = frozenset(_WORDS)
+WORD_BITS, PHRASES = _entries()
+SHOT_WORDS = {word: 1 << number for number, (word, _) in enumerate(_SHOTS)}
+MARKER_TOKENS = (
+    SHOT_WORDS.keys() | FOREIGN_WORDS | WORD_BITS.keys()
+    | {token for phrase in PHRASES for token in phrase.tokens}
+)  # fmt: skip
+"""All tokens that mean something to a marker; none is longer than LONGEST_WORD."""
+
 _GATED = tuple(
     (gate, tuple((_BIT[name], found) for name, g, found in _LAYOUT if g == gate))
     for gate in dict.fromkeys(gate for _, gate, _ in _LAYOUT)
 )
 
 
-def marker_bits(
-    folded: str,
-    distinct: frozenset[str],
-    *,
-    characters: int,
-    non_ascii: int,
-) -> int:
-    """Find the marker bits of a prompt's window, but for those of `PHRASES`.
+def layout_bits(folded: str) -> int:
+    r"""Find the bits that layout sets: code fences, lists, braces ...
 
-    ``distinct`` are the tokens of ``folded``; ``characters`` is the whole prompt's
-    length and ``non_ascii`` how many of the window's are not ASCII.
-
-    >>> text = "rate the essay by a rubric"
-    >>> bits = marker_bits(text, frozenset(text.split()), characters=26, non_ascii=0)
-    >>> sorted(marker_names(bits))
-    ['grade_or_judge', 'rubric_or_score_scale']
+    >>> sorted(marker_names(layout_bits("1. is it?\n2. why")))
+    ['numbered_list', 'question']
     """
-    bits = _layout(folded, distinct)
-    for word in _KNOWN & distinct:
-        bits |= _WORDS[word]
-    if characters >= _LONG_CONTEXT:
-        bits |= _BIT["long_context"]
-    if (
-        non_ascii * _FOREIGN_LETTERS > len(folded)
-        or len(FOREIGN_WORDS & distinct) >= _FOREIGN_ENOUGH
-    ):
-        bits |= _BIT["non_english"]
-    return bits
-
-
-def _layout(folded: str, distinct: frozenset[str]) -> int:
     bits = _line_starts(folded) if "\n" in folded else 0
     for gate, checks in _GATED:
         if gate in folded:
             for bit, needles in checks:
                 if not bits & bit and any(needle in folded for needle in needles):
                     bits |= bit
-    for word, shot in _SHOTS:
-        if word in distinct and folded.count(shot) > 1:
-            bits |= _BIT["few_shot"]
+    return bits
+
+
+def repeated_shot_bit(folded: str, words: int) -> int:
+    """Tell a few-shot prompt; ``words`` has the bits of `SHOT_WORDS` in it."""
+    for number, (_, shot) in enumerate(_SHOTS):
+        if words >> number & 1 and folded.count(shot) > 1:
+            return _BIT["few_shot"]
+    return 0
+
+
+def size_and_language_bits(
+    characters: int, folded: int, non_ascii: int, foreign: int
+) -> int:
+    """Find the bits of a long prompt, and of one that is not in English.
+
+    ``characters`` is the whole prompt's length, ``folded`` that of its window, in which
+    ``non_ascii`` characters are not ASCII; ``foreign`` counts the different words
+    of `streams.sketch.lexicon.FOREIGN_WORDS` in it.
+    """
+    bits = _BIT["long_context"] if characters >= _LONG_CONTEXT else 0
+    if non_ascii * _FOREIGN_LETTERS > folded or foreign >= _FOREIGN_ENOUGH:
+        bits |= _BIT["non_english"]
     return bits
 
 

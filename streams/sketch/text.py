@@ -24,9 +24,16 @@ from typing import NamedTuple
 
 __all__ = [
     "LINE_BREAK",
+    "LONGEST_QUOTE",
     "LONGEST_WORD",
+    "MOST_FIRST_TOKENS",
+    "MOST_LAST_TOKENS",
     "PLACEHOLDERS",
+    "SENTENCE_ENDS",
+    "SPACELESS",
     "Window",
+    "every_token",
+    "is_quotation",
     "mask",
     "tokenise",
     "window",
@@ -34,17 +41,22 @@ __all__ = [
 
 HEAD_CHARACTERS = 24_576  # about 4,096 tokens of English
 TAIL_CHARACTERS = 6_144
-HEAD_TOKENS = 4_096
-TAIL_TOKENS = 1_024
+MOST_FIRST_TOKENS = 4_096
+MOST_LAST_TOKENS = 1_024
 LONGEST_WORD = 24  # longer ones are keys, digests, base64: fillings, not language
 LINE_BREAK = "\n"
+
+# Where a template's own words part from a filling. Measured with 500 word problems in
+# "{} Let's think step by step.": all share their tail, without it 3 % do; prompts of
+# people who only chat share no more heads or tails than without.
+SENTENCE_ENDS = (LINE_BREAK, ".", "?", "!", ":", "...", "。", "।", "؟")
 
 # The zero byte cannot begin a token that `mask` leaves as it is: it would be a
 # punctuation run, and `window` takes zero bytes out.
 _NUMBER, _LITERAL, _QUOTED = PLACEHOLDERS = ("\0n", "\0l", "\0q")
 
 # Scripts without spaces between words. Hangul is not here: Korean has spaces.
-_SPACELESS = (
+SPACELESS = (
     "\u0e00-\u0eff"  # Thai, Lao
     "\u1000-\u109f\u1780-\u17ff"  # Burmese, Khmer
     "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"  # kana, iteration marks
@@ -61,26 +73,26 @@ _SINGLE_QUOTES = (0x2018, 0x2019, 0x201A, 0x201B)
 _DOUBLE_QUOTES = (0x201C, 0x201D, 0x201E, 0x201F)
 _STRAIGHT = dict.fromkeys(_SINGLE_QUOTES, "'") | dict.fromkeys(_DOUBLE_QUOTES, '"')
 _CURLY = re.compile("[\u2018-\u201f]")
-_LONGEST_QUOTE = 256  # characters; an opening quote without its pair costs no more
+LONGEST_QUOTE = 256  # characters; an opening quote without its pair costs no more
 
 # Possessive quantifiers: a word never gives back, and matching is a tenth faster.
 _JOINTS = r"(?:['./@]\w++|[,:-]\d\w*+|://\S++)*+"
 _REST = (
     r"|\n(?=[^\S\n]*\S)"
-    rf'|"[^"\n]{{0,{_LONGEST_QUOTE}}}"'
-    rf"|(?<!\w)'[^'\n]{{1,{_LONGEST_QUOTE}}}'(?!\w)"
-    rf"|`[^`\n]{{1,{_LONGEST_QUOTE}}}`"
+    rf'|"[^"\n]{{0,{LONGEST_QUOTE}}}"'
+    rf"|(?<!\w)'[^'\n]{{1,{LONGEST_QUOTE}}}'(?!\w)"
+    rf"|`[^`\n]{{1,{LONGEST_QUOTE}}}`"
 )
 _ASCII = re.compile(rf"\w++{_JOINTS}{_REST}" r"|[^\w\s\"'`]+|`+|[\"']", re.ASCII)
 _UNICODE = re.compile(
-    rf"[{_SPACELESS}]"
-    rf"|[^\W{_SPACELESS}]+"
-    rf"(?:['./@][^\W{_SPACELESS}]+|[,:-]\d[^\W{_SPACELESS}]*|://\S+"
-    rf"|[{_MARKS}]+[^\W{_SPACELESS}]*)*"
+    rf"[{SPACELESS}]"
+    rf"|[^\W{SPACELESS}]+"
+    rf"(?:['./@][^\W{SPACELESS}]+|[,:-]\d[^\W{SPACELESS}]*|://\S+"
+    rf"|[{_MARKS}]+[^\W{SPACELESS}]*)*"
     rf"{_REST}"
-    rf"|«[^»\n]{{0,{_LONGEST_QUOTE}}}»|「[^」\n]{{0,{_LONGEST_QUOTE}}}」"
-    rf"|『[^』\n]{{0,{_LONGEST_QUOTE}}}』|《[^》\n]{{0,{_LONGEST_QUOTE}}}》"
-    rf"|[^\w\s\"'`«「『《{_SPACELESS}]+|`+|[\"'«「『《]"
+    rf"|«[^»\n]{{0,{LONGEST_QUOTE}}}»|「[^」\n]{{0,{LONGEST_QUOTE}}}」"
+    rf"|『[^』\n]{{0,{LONGEST_QUOTE}}}』|《[^》\n]{{0,{LONGEST_QUOTE}}}》"
+    rf"|[^\w\s\"'`«「『《{SPACELESS}]+|`+|[\"'«「『《]"
 )
 _OPENING = frozenset("\"'«「『《")
 _LITERAL_PART = re.compile(r"[\d_./@:]")
@@ -137,10 +149,28 @@ def tokenise(folded: str) -> list[str]:
     >>> tokenise('let\'s add 3.5 to "x y"\n\n- 一步')
     ["let's", 'add', '3.5', 'to', '"x y"', '\n', '-', '一', '步']
     """
-    tokens = (_ASCII if folded.isascii() else _UNICODE).findall(folded)
-    if len(tokens) > HEAD_TOKENS + TAIL_TOKENS:
-        tokens = tokens[:HEAD_TOKENS] + tokens[-TAIL_TOKENS:]
+    tokens = every_token(folded, ascii_only=folded.isascii())
+    if len(tokens) > MOST_FIRST_TOKENS + MOST_LAST_TOKENS:
+        tokens = tokens[:MOST_FIRST_TOKENS] + tokens[-MOST_LAST_TOKENS:]
     return tokens
+
+
+def every_token(folded: str, *, ascii_only: bool) -> list[str]:
+    """Cut like `tokenise`, but keep all tokens of a text longer than the windows.
+
+    ``ascii_only`` says that not only this part but all of its text is ASCII.
+    """
+    return (_ASCII if ascii_only else _UNICODE).findall(folded)
+
+
+def is_quotation(token: str) -> bool:
+    """Tell whether a token is a quoted literal, not a quotation mark left alone.
+
+    >>> [is_quotation(token) for token in ('"any"', '"', "```", "`any`")]
+    [True, False, False, True]
+    """
+    first = token[0]
+    return len(token) > 1 and (first in _OPENING or (first == "`" != token[1]))
 
 
 def mask(token: str) -> str:
@@ -154,7 +184,7 @@ def mask(token: str) -> str:
     first = token[0]
     if first.isdigit():
         return _NUMBER
-    if len(token) > 1 and (first in _OPENING or (first == "`" != token[1])):
+    if is_quotation(token):
         return _QUOTED
     if len(token) > LONGEST_WORD:
         return _LITERAL

@@ -1,4 +1,4 @@
-"""Keyed hashes: separate fields, bounded cache, minhash by plain arithmetic."""
+"""Keyed hashes: separate fields, minhash by plain arithmetic."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.sketch.keyed import (
-    NO_HASH,
     SHINGLE_TOKENS,
     FieldHash,
     MinHasher,
-    TokenHashes,
     _derive,
     key_epoch,
 )
@@ -60,24 +58,6 @@ def test_fields_and_keys_are_separate(content: bytes) -> None:
     }
     assert len(values) == 6
     assert 0 not in values
-
-
-def test_the_cache_forgets_and_hashes_stay() -> None:
-    hashes = TokenHashes(KEY)
-    before = hashes["step"], hashes["\n"]
-    for number in range(70_000):
-        hashes[f"w{number:x}q"]
-        if number % 10_000 == 0:
-            assert len(hashes) <= 65_536
-    assert len(hashes) <= 65_536
-    assert (hashes["step"], hashes["\n"]) == before
-    assert before[1] == NO_HASH != before[0]
-
-
-def test_long_fillings_are_not_kept() -> None:
-    hashes = TokenHashes(KEY)
-    assert hashes['"a quotation of some length"'] == hashes['"x"']
-    assert list(hashes) == ['"x"']
 
 
 def test_epochs_come_from_the_id() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.sketch.layout import (
     SKETCH_BYTES,
     SKETCH_DTYPE,
-    count_level,
-    share_level,
+    count_levels,
+    share_levels,
 )
 from streams.sketch.record import PACKING
 
@@ -23,16 +27,26 @@ def test_the_three_descriptions_of_the_layout_agree() -> None:
     }  # fmt: skip
 
 
-@given(st.integers(0, 10**12), st.integers(0, 10**12))
-def test_levels_of_counts_rise(one: int, other: int) -> None:
-    low, high = sorted((one, other))
-    assert 0 <= count_level(low) <= count_level(high) <= 255
-    if high > low * 1.13 + 1 and high < 2**31:
-        assert count_level(low) < count_level(high)
+@given(st.lists(st.integers(0, 10**12), max_size=20))
+def test_levels_of_counts_rise(counts: list[int]) -> None:
+    counts.sort()
+    levels = count_levels(np.array(counts, dtype=np.int64)).tolist()
+    assert levels == sorted(levels)
+    assert all(0 <= level <= 255 for level in levels)
+    for (low, high), (at, above) in zip(
+        itertools.pairwise(counts), itertools.pairwise(levels), strict=True
+    ):
+        if high > low * 1.13 + 1 and high < 2**31:
+            assert at < above
 
 
-@given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
-def test_levels_of_shares_rise(one: int, other: int, whole: int) -> None:
-    low, high = sorted((one, other))
-    assert 0 <= share_level(low, whole) <= share_level(high, whole) <= 255
-    assert share_level(whole, whole) == (255 if whole else 0)
+wholes = st.integers(0, 10**6)
+
+
+@given(st.lists(st.tuples(wholes, wholes), min_size=1, max_size=20))
+def test_levels_of_shares_are_their_roots(shares: list[tuple[int, int]]) -> None:
+    parts, whole = np.array(shares, dtype=np.int64).T
+    assert share_levels(parts, whole).tolist() == [
+        math.isqrt(255 * 255 * min(part, of) // of) if of else 0 for part, of in shares
+    ]
+    assert share_levels(whole, whole).tolist() == [255 * (of > 0) for of in whole]

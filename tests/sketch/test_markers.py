@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from streams.sketch import MARKERS, Sketcher
 from streams.sketch.lexicon import LEXICON
-from streams.sketch.markers import marker_names
+from streams.sketch.markers import MARKER_TOKENS, marker_names
+from streams.sketch.text import LONGEST_WORD, tokenise
 
 SKETCHER = Sketcher(b"m" * 32, "test")
 
@@ -138,3 +139,8 @@ def test_names_of_bits() -> None:
     assert marker_names(0) == frozenset()
     assert marker_names(0b101) == {"step_by_step", "grade_or_judge"}
     assert marker_names(0xFFFFFFFF) == set(MARKERS)
+
+
+def test_tokens_of_the_lexicon_have_numbers_of_their_own() -> None:
+    assert max(map(len, MARKER_TOKENS)) <= LONGEST_WORD
+    assert all(tokenise(token) == [token] for token in MARKER_TOKENS)

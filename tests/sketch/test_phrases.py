@@ -1,4 +1,4 @@
-"""Phrases found by hashes are those that a plain search in the joined tokens finds."""
+"""Phrases found by number are those that a plain search in the joined tokens finds."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams.sketch import Sketcher
-from streams.sketch.keyed import TokenHashes
 from streams.sketch.lexicon import LEXICON
 from streams.sketch.markers import MARKERS, PHRASES
-from streams.sketch.phrases import PhraseFinder, TokenBatch
+from streams.sketch.phrases import PhraseFinder
 from streams.sketch.text import tokenise, window
+from streams.sketch.token_batch import TokenBatch
+from streams.sketch.vocabulary import Vocabulary
 
-HASHES = TokenHashes(b"k" * 32)
-FINDER = PhraseFinder(PHRASES, HASHES.__getitem__)
+VOCABULARY = Vocabulary(b"k" * 32)
+FINDER = PhraseFinder(PHRASES)
 ENTRIES = [entry for entries in LEXICON.values() for entry in entries.split("|")]
 pieces = st.sampled_from(ENTRIES) | st.text("ab ste1\n\"'`.,é步«»", max_size=6)
 # What stands between may part a phrase, join it, quote it or break the line.
@@ -34,9 +35,10 @@ def plain(tokens: list[str]) -> int:
     return bits
 
 
-def found(prompts: list[list[str]]) -> list[int]:
-    hashes = [b"".join(HASHES[token] for token in tokens) for tokens in prompts]
-    return FINDER(TokenBatch(prompts, hashes))
+def found(prompts: list[str]) -> list[int]:
+    readings = [VOCABULARY.read(prompt) for prompt in prompts]
+    bits: list[int] = FINDER(TokenBatch(readings, VOCABULARY.hashes)).tolist()
+    return bits
 
 
 @settings(max_examples=300)
@@ -45,23 +47,23 @@ def found(prompts: list[list[str]]) -> list[int]:
 @example(["step by", "step"])
 @example(["", "\nstep\nby\nstep\n", ""])
 def test_phrases_are_those_of_a_plain_search(prompts: list[str]) -> None:
-    tokens = [tokenise(window(prompt).folded) for prompt in prompts]
-    assert found(tokens) == [plain(each) for each in tokens]
+    folded = [window(prompt).folded for prompt in prompts]
+    assert found([*folded, ""]) == [plain(tokenise(each)) for each in [*folded, ""]]
 
 
 def test_every_phrase_is_found_in_a_batch_of_all() -> None:
-    prompts = [["so", *phrase.tokens, "then"] for phrase in PHRASES]
+    prompts = [f"so {' '.join(phrase.tokens)} then" for phrase in PHRASES]
     for bits, phrase in zip(found(prompts), PHRASES, strict=True):
         assert bits & phrase.bit
 
 
 def test_a_phrase_does_not_reach_from_one_prompt_into_the_next() -> None:
-    assert found([["step", "by"], ["step"], [], ["step"]]) == [0, 0, 0, 0]
+    assert found(["step by", "step", "", "step"]) == [0, 0, 0, 0]
 
 
 def test_nothing_gives_nothing() -> None:
-    assert found([]) == []
-    assert found([[], ["\n"]]) == [0, 0]
+    assert found([""]) == [0]
+    assert found(["", "\n"]) == [0, 0]
 
 
 def test_the_key_decides_nothing() -> None:
