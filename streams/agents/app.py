@@ -12,6 +12,7 @@ from faust.types.transports import TransportT
 
 from streams.agents.broker_writer import BrokerWriter
 from streams.agents.chunked_transport import ChunkedTransport
+from streams.agents.collector import settle
 from streams.agents.columnar_table import ChunkSchema, ColumnarTable
 from streams.agents.fetched_chunk import FetchedChunk
 from streams.agents.owned_partition import OwnedPartition
@@ -31,7 +32,7 @@ _CHUNKS_PER_READ = 8
 # Six chances within a session, and never rarer than Kafka's own default of 3 s.
 _HEARTBEATS_PER_SESSION = 6
 _HEARTBEAT_SLOWEST = 3.0  # s
-_BATCH_BYTES = 512 * 1024  # half of the broker's default limit, 1,600 rows of 320 B
+_BATCH_BYTES = 512 * 1024  # half of the broker's default limit
 _REQUEST_TIMEOUT = 30.0  # s, Kafka's default; Faust's is 20 minutes
 
 
@@ -166,6 +167,7 @@ class DetectorApp(faust.App):
     def on_rebalance_end(self) -> None:
         """Say that the partitions are recovered and live."""
         super().on_rebalance_end()
+        settle()
         self.on_ready(self.owned())
 
     async def on_stop(self) -> None:
@@ -212,7 +214,8 @@ def make_app(
         broker_max_poll_records=config.chunk_records * _CHUNKS_PER_READ,
         consumer_auto_offset_reset="earliest",
         producer_acks=-1,
-        producer_compression_type="lz4",
+        # What is many is compressed in `record_batch`, the rest by the broker.
+        producer_compression_type=None,
         producer_max_batch_size=_BATCH_BYTES,
         producer_request_timeout=_REQUEST_TIMEOUT,
         stream_buffer_maxsize=_QUEUED_CHUNKS,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from streams.agents.changelog import ChangelogWriter, fence
+from streams.agents.changelog import fence
 from streams.agents.fetched_chunk import FetchedChunk
 from streams.agents.owned_partition import OwnedPartition
 from streams.bus.cloudevents import headers as event_headers
 from streams.bus.dead_letters import dead_letter_headers
+from streams.bus.record_batch import RecordBatch, encode_headers, record_batches
 from streams.engine.stage import Output, Rejected, Row
 from streams.errors import BusError
 
@@ -39,6 +41,28 @@ class BrokerWriter:
         sending: retention goes by it, and would delete what a replay of last month's
         requests gives before the next stage has read it.
         """
+        placed: dict[tuple[str, int], list[Output]] = {}
+        for output in outputs:
+            if output.partition is not None:
+                placed.setdefault((output.topic, output.partition), []).append(output)
+        await asyncio.gather(
+            *(self._send_placed(*to, some) for to, some in placed.items()),
+            self._send_by_key([o for o in outputs if o.partition is None]),
+        )
+
+    async def _send_placed(
+        self, topic: str, partition: int, outputs: Sequence[Output]
+    ) -> None:
+        batches = record_batches(
+            [output.key for output in outputs],
+            [output.value for output in outputs],
+            [encode_headers(_headers(output)) for output in outputs],
+            _now(),
+        )
+        for batch in batches:
+            await (await self._send_batch(batch, topic, partition))
+
+    async def _send_by_key(self, outputs: Sequence[Output]) -> None:
         producer = self._producer()
         for begin in range(0, len(outputs), _OUTPUTS_IN_FLIGHT):
             part = outputs[begin : begin + _OUTPUTS_IN_FLIGHT]
@@ -48,10 +72,7 @@ class BrokerWriter:
                         output.topic,
                         output.value,
                         key=output.key,
-                        partition=output.partition,
-                        headers=event_headers(
-                            output.event_id, output.type, SOURCE, output.timestamp
-                        ),
+                        headers=_headers(output),
                     )
                     for output in part
                 ]
@@ -91,13 +112,15 @@ class BrokerWriter:
         writer = partition.writer
         if writer is None:
             raise BusError(f"{partition.place}: rows to write before it is live")
-        last = len(rows) - 1
-        begin = 0
-        while begin < len(rows) and not partition.lost:
-            batch = self._producer().create_batch()
-            begin = _fill(batch, rows, begin, last, writer)
-            batch.close()
-            await (await self._send_batch(batch, partition))
+        if not rows:
+            return
+        keys, values = zip(*rows, strict=True)
+        tails = [encode_headers(writer.row_headers)] * len(rows)
+        tails[-1] = encode_headers(writer.end_headers)
+        for batch in record_batches(keys, values, tails, _now()):
+            if partition.lost:
+                return
+            await (await self._send_batch(batch, *partition.changelog))
 
     async def write_fence(self, partition: OwnedPartition, epoch: int) -> int:
         """Write the fence of a new owner; return its offset."""
@@ -109,30 +132,17 @@ class BrokerWriter:
         return int(metadata.offset)
 
     async def _send_batch(
-        self, batch: Any, partition: OwnedPartition
+        self, batch: RecordBatch, topic: str, partition: int
     ) -> Awaitable[object]:
-        topic, number = partition.changelog
         sent: Awaitable[object] = await self._producer().send_batch(
-            batch, topic, partition=number
+            batch, topic, partition=partition
         )
         return sent
 
 
-def _fill(
-    batch: Any, rows: Sequence[Row], begin: int, last: int, writer: ChangelogWriter
-) -> int:
-    append, row_headers = batch.append, writer.row_headers
-    for i in range(begin, last):
-        key, value = rows[i]
-        if not append(timestamp=None, key=key, value=value, headers=row_headers):
-            return _at_least_one(i, begin)
-    key, value = rows[last]
-    if append(timestamp=None, key=key, value=value, headers=writer.end_headers):
-        return last + 1
-    return _at_least_one(last, begin)
+def _headers(output: Output) -> list[tuple[str, bytes]]:
+    return event_headers(output.event_id, output.type, SOURCE, output.timestamp)
 
 
-def _at_least_one(filled_to: int, begin: int) -> int:
-    if filled_to == begin:
-        raise BusError("a state row is larger than a batch to the changelog may be")
-    return filled_to
+def _now() -> int:
+    return time.time_ns() // 1_000_000

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from streams.agents.app import DetectorApp, make_app
+from streams.agents.collector import search_seldom
 from streams.agents.owned_partition import OwnedPartition
 from streams.agents.placed_stage import PlacedStage
 from streams.config import Config
@@ -42,6 +43,7 @@ def run_worker(
 
         # The policy, since Faust's consumer thread makes its own loop.
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    search_seldom()
     code = EXIT_FAILED
     try:
         app = make_app(config, load_stages(config), worker_index=index)
