@@ -38,6 +38,12 @@ _LEAST_ACCOUNTS: Final = 200_000
 _COST_EVENTS: Final = 200_000
 _FEED: Final = 20_000  # events made and given at a time
 _EVENTS_PER_MINUTE: Final = 50_000
+_SILENCE: Final = 40 * 24 * 60
+"""Minutes after which accounts and facets that sent nothing more are forgotten; the
+rule is 30 days."""
+_SILENT_FROM: Final = 100_000
+"""Accounts from which on it is told what is left of them: with fewer, what an empty
+pipeline keeps ready for the next ones is more than they took."""
 _ROOM: Final = 3_000
 """Bytes per account that must be free before a size is tried; three times what one
 takes, since tables double."""
@@ -51,6 +57,7 @@ class _Asked(msgspec.Struct, frozen=True):
 class _Answer(msgspec.Struct, frozen=True):
     bytes_per_account: float
     microseconds_per_event: float
+    left_after_silence: float
 
 
 class MemoryResult(msgspec.Struct, frozen=True):
@@ -62,6 +69,7 @@ class MemoryResult(msgspec.Struct, frozen=True):
 
     bytes_per_account: dict[str, float]
     with_own_facets: dict[str, float]
+    after_silence: dict[str, float]
     microseconds_per_event: dict[str, float]
     left_out: list[str]
 
@@ -72,6 +80,7 @@ def measure_memory(
     """Measure each size; one that this machine has no room for is left out and told."""
     plain: dict[str, float] = {}
     own: dict[str, float] = {}
+    silent: dict[str, float] = {}
     cost: dict[str, float] = {}
     left_out: list[str] = []
     for size in sizes:
@@ -86,7 +95,9 @@ def measure_memory(
             step(f"{size:,} accounts, own facets")
             answer = _ask(_Asked(size, own_facets=True))
             own[str(size)] = round(answer.bytes_per_account, 1)
-    return MemoryResult(plain, own, cost, left_out)
+            if size >= _SILENT_FROM:
+                silent[str(size)] = round(answer.left_after_silence, 1)
+    return MemoryResult(plain, own, silent, cost, left_out)
 
 
 def _ask(asked: _Asked) -> _Answer:
@@ -145,9 +156,12 @@ class _Crowd:
             for stage in stages:
                 stage.dirty_rows()
 
-    def close(self) -> None:
-        """Let every minute close that was sent, so that no event waits in memory."""
-        minute = self._sent // _EVENTS_PER_MINUTE + 2
+    def close(self, later: int = 2) -> None:
+        """Let every minute close that was sent, so that no event waits in memory.
+
+        One account of each partition sends an event so many minutes ``later``.
+        """
+        minute = self._sent // _EVENTS_PER_MINUTE + later
         for home in range(len(self._ends)):
             numbers = self._one_of(home)
             values = self._source.values(numbers, np.array([minute]))
@@ -164,6 +178,7 @@ class _Crowd:
 
 
 def _resident() -> int:
+    partition_of.cache_clear()  # the loader's, not the worker's
     gc.collect()
     if sys.platform == "linux":
         ctypes.CDLL(None).malloc_trim(0)
@@ -187,7 +202,11 @@ def _answer(asked: _Asked) -> _Answer:
     held = (_resident() - before) / (repeats * asked.accounts)
     more = rng.integers(0, asked.accounts, _COST_EVENTS)
     seconds = crowds[0].send(more)
-    return _Answer(held, seconds / _COST_EVENTS * 1e6)
+    for crowd in crowds:
+        crowd.close(later=_SILENCE)
+        crowd.close(later=_SILENCE + 2)
+    left = (_resident() - before) / (repeats * asked.accounts)
+    return _Answer(held, seconds / _COST_EVENTS * 1e6, left)
 
 
 if __name__ == "__main__":

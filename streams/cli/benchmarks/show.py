@@ -150,23 +150,28 @@ def latency_table(result: LatencyResult) -> Table:
 
 
 def memory_table(result: MemoryResult) -> Table:
-    """Show bytes and microseconds by the number of accounts."""
-    headings = ("accounts", "bytes each", "with own facets", "us per event")
+    """Show bytes, also after silence, and microseconds by number of accounts."""
+    headings = (
+        "accounts", "bytes each", "with own facets", "left when silent",
+        "us per event",
+    )  # fmt: skip
     table = bar_table(
         "resident memory of all stages, and the cost of an event", headings
     )
     most = max(result.bytes_per_account.values())
     for size, held in result.bytes_per_account.items():
         own = result.with_own_facets.get(size)
+        silent = result.after_silence.get(size)
         cells = [
             f"{int(size):,}",
             f"{held:,.0f}",
             "" if own is None else f"{own:,.0f}",
+            "" if silent is None else f"{silent:,.0f}",
             f"{result.microseconds_per_event[size]:.1f}",
         ]
         add_bar(table, cells, held / most)
     for size in result.left_out:
-        table.add_row(f"{int(size):,}", "too little memory here", "", "", "")
+        table.add_row(f"{int(size):,}", "too little memory here", "", "", "", "")
     return table
 
 

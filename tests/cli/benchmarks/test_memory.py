@@ -16,3 +16,4 @@ def test_an_account_takes_at_least_its_row() -> None:
     assert result.bytes_per_account["2000"] > ACCOUNT_ROW.itemsize / 2
     assert result.with_own_facets["2000"] > 0
     assert result.microseconds_per_event["2000"] > 0
+    assert result.after_silence == {}  # what an empty pipeline keeps ready is more
