@@ -22,8 +22,9 @@ from streams.scenarios.chance import dice
 
 __all__ = ["MAX_CHARS", "Corpora", "Prompt"]
 
-MAX_CHARS = 8192
-"""Longer prompts are cut: a gateway's sketch reads no further either."""
+MAX_CHARS = 24_576
+"""Longer prompts are cut. A sketch's first window is as long; with less, long few-shot
+prompts would lose what tells one from the other."""
 MAX_PROMPTS = 20_000
 """Prompts kept of one corpus file: bounds memory, far above what is needed."""
 GENERATED = 4_000

@@ -21,6 +21,8 @@ _RESULT = "[{quality} {thing}, {verb}] {tool} {argument}:"
 """How the results of one program's tools begin; filled once a program."""
 _SHOTS = 5
 """Worked examples at the head of a test set's prompts."""
+_SHOT_CHARS = 409
+"""Of each example: a harness cuts long ones."""
 
 
 class Kit(NamedTuple):
@@ -105,7 +107,7 @@ def test_set(
 ) -> Ints:
     """Make one public test set: the same worked examples before each item."""
     chosen = [items[rng.randrange(len(items))] for _ in range(_SHOTS)]
-    shots = "\n\n".join(shot.text[: MAX_CHARS // (4 * _SHOTS)] for shot in chosen)
+    shots = "\n\n".join(shot.text[:_SHOT_CHARS] for shot in chosen)
     head = f"{templates('harness', 1, ('prefix',), rng)[0].prefix}\n\n{shots}"
     return np.array(
         [

@@ -89,3 +89,12 @@ def test_a_cut_off_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl.gz").write_bytes(whole[:-12])
     with pytest.raises(ScenarioError, match=r"x\.jsonl\.gz"):
         Corpora.read(tmp_path, 1)
+
+
+def test_long_few_shot_prompts_stay_apart(tmp_path: Path) -> None:
+    examples = "Question: what is one and one?\nAnswer: two\n" * 300
+    texts = [f"{examples}Question: what is {n} and {n}?" for n in range(4)]
+    lines = [{"role": "campaign-cot", "text": text} for text in texts]
+    write(tmp_path / "few_shot.jsonl", *lines)
+    (read,) = Corpora.read(tmp_path, 1).sets(("campaign-cot",))
+    assert [prompt.text for prompt in read] == texts
