@@ -34,7 +34,9 @@ class PromptPool(NamedTuple):
     """Prompts of all corpora; ``corpus`` gives each row's number in ``names``.
 
     ``hostile`` says which corpora were published as what a campaign sent.
-    ``heads`` and ``tails`` are the sketch's template hashes.
+    ``heads`` and ``tails`` are the sketch's template hashes, ``bits`` and ``ratios``
+    its marker bytes as they are; ``markers`` are the same as numbers from 0 to 1.
+    ``distinct`` gives the first row with the same prompt, by the sketch's exact hash.
     """
 
     names: tuple[str, ...]
@@ -44,6 +46,9 @@ class PromptPool(NamedTuple):
     ngrams: Floats
     heads: NDArray[np.uint64]
     tails: NDArray[np.uint64]
+    bits: NDArray[np.uint32]
+    ratios: NDArray[np.uint8]
+    distinct: NDArray[np.int64]
 
     def rows(self, *, hostile: bool) -> NDArray[np.int64]:
         """Give the rows of all benign, or of all hostile corpora."""
@@ -55,11 +60,13 @@ def prompt_pool(
     *,
     most: int,
     seed: int,
+    most_benign: int | None = None,
     roles: Sequence[str] = ("legit-", "campaign-"),
 ) -> PromptPool:
     """Draw at most ``most`` prompts of each corpus, and make their vectors.
 
-    The two ``roles`` are of benign and of hostile corpora.
+    The two ``roles`` are of benign and of hostile corpora; of each benign corpus there
+    are ``most_benign`` where that is given.
     """
     names: list[str] = []
     hostile: list[bool] = []
@@ -68,7 +75,8 @@ def prompt_pool(
     for side, role in enumerate(roles):
         for number, found in enumerate(corpora.sets((role,))):
             chance = Random(f"{seed} {role} {number}")  # noqa: S311 must repeat
-            drawn = chance.sample(found, min(most, len(found)))
+            limit = most if side or most_benign is None else most_benign
+            drawn = chance.sample(found, min(limit, len(found)))
             corpus += [len(names)] * len(drawn)
             names.append(f"{role}{number}")
             hostile.append(bool(side))
@@ -81,6 +89,7 @@ def prompt_pool(
     joined = b"".join(map(bytes, sketches))
     matrix = np.frombuffer(joined, dtype=np.uint8).reshape(len(prompts), -1)
     columns = sketch_columns(matrix)
+    _, first, same = np.unique(columns.exact, return_index=True, return_inverse=True)
     return PromptPool(
         tuple(names),
         np.array(hostile),
@@ -89,6 +98,9 @@ def prompt_pool(
         ngram_vectors([prompt.text for prompt in prompts]),
         columns.head.copy(),
         columns.tail.copy(),
+        columns.markers.copy(),
+        columns.ratios.copy(),
+        first[same],
     )
 
 

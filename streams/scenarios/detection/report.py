@@ -66,6 +66,7 @@ class Plan(NamedTuple):
     populations: int
     benign_ordinary: int
     benign_hours: float = 24.0
+    benign_prompts: int = 1000
 
 
 QUICK: Final = Plan(
@@ -86,9 +87,12 @@ QUICK: Final = Plan(
         attacks=4,
         reference=600,
         folds=2,
+        fitting=60,
+        history=300,
     ),
     populations=5,
     benign_ordinary=100,
+    benign_prompts=150,
 )
 FULL: Final = Plan(
     accounts=200_000,
@@ -214,7 +218,12 @@ def benchmark(
         )
         report = _with(report, adaptive=attackers)
     if "windows" in parts:
-        pool = prompt_pool(source.corpora, most=plan.prompts, seed=seed)
+        pool = prompt_pool(
+            source.corpora,
+            most=plan.prompts,
+            most_benign=plan.benign_prompts,
+            seed=seed,
+        )
         tested = window_test(pool, plan.windows, seed=seed, progress=progress)
         report = _with(report, windows=tested)
     if "budget" in parts:

@@ -3,8 +3,13 @@ r"""Statistics of a window of prompts: ours, and the peers' as far as they go he
 Every statistic gives a number per window; larger is more suspicious. Windows are rows
 of a pool of prompts, so that kernels and distances are computed once per pool.
 
-* ``markers_mmd``: ours. Squared MMD (V-statistic; Gretton et al. 2012) between window
-  and reference on the sketch's marker bits and ratios, RBF kernel, width by the median
+* ``combined``: ours, `streams.models.window_test`: the least tail probability of
+  ``spectral_mmd`` (`streams.models.spectral`) and ``neighbours``
+  (`streams.models.neighbours`), both against a benign reference.
+* ``own_history``: ours, `streams.models.neighbours` against the group's own past. It
+  knows more than the others do: prompts of the group from before the window.
+* ``markers_mmd``: squared MMD (V-statistic; Gretton et al. 2012) between window and
+  reference on the sketch's marker bits and ratios, RBF kernel, width by the median
   distance in the reference.
 * ``ngrams_mmd``: the same on hashed n-grams, for the published MMD on embeddings.
 * ``mahalanobis``: of the window's mean n-gram vector, 32 principal components, with
@@ -32,15 +37,17 @@ from river.anomaly import HalfSpaceTrees
 from scipy.stats import shapiro
 
 from streams.scenarios.detection.midas import MidasR
+from streams.scenarios.detection.own_statistics import OWN, OwnStatistics, Window
 from streams.scenarios.detection.prompt_vectors import PromptPool
 
-__all__ = ["STATISTICS", "Kernel", "WindowStatistics", "median_width"]
+__all__ = ["STATISTICS", "Kernel", "Window", "WindowStatistics", "median_width"]
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Windows = Sequence[Ints]
 
 STATISTICS: Final = (
+    *OWN,
     "markers_mmd",
     "ngrams_mmd",
     "mahalanobis",
@@ -126,11 +133,19 @@ class WindowStatistics:
             "midas_r": self._midas,
             "rate_limit": lambda: lambda windows: np.zeros(len(windows)),
         }
-        self._scores = {name: makers[name]() for name in names}
+        self._scores = {name: makers[name]() for name in names if name not in OWN}
+        self._own = OwnStatistics(pool, reference) if set(names) & set(OWN) else None
 
-    def score(self, name: str, windows: Windows) -> NDArray[np.float64]:
+    def fit(self, windows: Sequence[Window]) -> None:
+        """Learn from benign windows of one size what they usually score, in `OWN`."""
+        if self._own is not None:
+            self._own.fit(windows)
+
+    def score(self, name: str, windows: Sequence[Window]) -> NDArray[np.float64]:
         """Give the statistic of each window; the larger, the more suspicious."""
-        return self._scores[name](windows)
+        if self._own is not None and name in OWN:
+            return self._own.score(name, windows)
+        return self._scores[name]([window.rows for window in windows])
 
     def _mahalanobis(self) -> Callable[[Windows], NDArray[np.float64]]:
         reference = self._pool.ngrams[self._reference].astype(np.float64)

@@ -5,8 +5,15 @@ paper. Reference prompts are in no window; calibration and test draw from the sa
 prompts, since two finite halves of a pool differ by more than windows do.
 *Heterogeneous* groups are each a mixture of benign corpora of its own (Dirichlet), as a
 product or a harness is; whole benign corpora are left out in turn: reference and
-thresholds come from the others only. No attack family is ever used to set anything. A
-window of an attack has the group's own benign prompts, and a share of one family's.
+thresholds come from the others only. The reference comes from half of those, since a
+threshold of groups that the reference knows is none for groups that it does not. No
+attack family is ever used to set anything. A window of an attack has the group's own
+benign prompts, and a share of one family's.
+
+A heterogeneous group has a *past*: prompts that are in no window, drawn from its
+mixture as it was. In the window the mixture has moved, at random (`DRIFT`), whether
+there is an attack or not. A campaign that was there before the past began is not
+simulated: nothing in a group's own past would show it.
 
 Windows are drawn with replacement from finite pools, as in the paper: they overlap, so
 rates are less certain than the intervals say, and repeats of a small family's prompts
@@ -27,10 +34,18 @@ from streams.scenarios.detection.intervals import Rate
 from streams.scenarios.detection.prompt_vectors import PromptPool
 from streams.scenarios.detection.window_statistics import (
     STATISTICS,
+    Window,
     WindowStatistics,
 )
 
-__all__ = ["TARGETS", "WindowFigures", "WindowPlan", "threshold", "window_test"]
+__all__ = [
+    "DRIFT",
+    "TARGETS",
+    "WindowFigures",
+    "WindowPlan",
+    "threshold",
+    "window_test",
+]
 
 Ints = NDArray[np.int64]
 Groups = Literal["pooled", "heterogeneous"]
@@ -38,12 +53,22 @@ TARGETS: Final[dict[Groups, float]] = {"pooled": 0.003, "heterogeneous": 0.01}
 """False-positive rates that thresholds are calibrated for."""
 _CONCENTRATION: Final = 0.3
 """Of the Dirichlet mixtures: most groups are mainly of one or two corpora."""
+DRIFT: Final = 10.0
+"""Concentration of a window's mixture around that of the group's past. Five corpora
+then move by 13 % in total variation (median; 27 % at the 90th percentile). Prompt
+lengths of groups of 20 real API clients (ServeGen) move by 9 to 20 % from one day to
+the next six hours, 22 to 51 % at the 90th percentile (Kolmogorov distance, a lower
+bound), so the largest moves of real groups are larger than these."""
+_LEAST_SHARE: Final = 1e-3
+"""Keeps every parameter of a Dirichlet distribution above 0."""
 
 
 class WindowPlan(NamedTuple):
     """Sizes of the test; ``attacks`` windows of each family, share and window.
 
     A large ``reference`` pays: what it is off the pool by hides small shares.
+    ``fitting`` benign windows put the parts of a combined statistic on one scale; they
+    are none of those that set its threshold. ``history`` is prompts of a group's past.
     """
 
     shares: Sequence[float] = (0.05, 0.1, 0.25, 0.5, 1.0)
@@ -51,8 +76,10 @@ class WindowPlan(NamedTuple):
     calibration: int = 1000
     benign: int = 700
     attacks: int = 50
-    reference: int = 2000
+    reference: int = 4000
     folds: int = 3
+    fitting: int = 500
+    history: int = 1500
     statistics: Sequence[str] = STATISTICS
 
 
@@ -81,11 +108,22 @@ def threshold(scores: NDArray[np.float64], target: float) -> float:
 
 
 class _Fold(NamedTuple):
-    """Rows of the pool by use, each a list of corpora."""
+    """Rows of the pool by use."""
 
     reference: Ints
-    calibration: list[Ints]
-    test: list[Ints]
+    calibration: _Benign
+    test: _Benign
+
+
+class _Benign(NamedTuple):
+    """Rows of benign corpora that windows are drawn from, and those of their past.
+
+    Pooled groups have no mixture of their own, so nothing drifts (``drift`` is None).
+    """
+
+    windows: list[Ints]
+    past: list[Ints]
+    drift: float | None = DRIFT
 
 
 def window_test(
@@ -129,28 +167,39 @@ def _folds(
     if groups == "pooled":
         shuffled = rng.permutation(benign)
         reference = min(plan.reference, len(shuffled) // 2)
-        held_out = shuffled[reference:]
-        yield _Fold(shuffled[:reference], [held_out], [held_out])
+        kept = shuffled[:reference]
+        held_out = _Benign([shuffled[reference:]], [kept], drift=None)
+        yield _Fold(kept, held_out, held_out)
         return
     corpora = rng.permutation(np.flatnonzero(~pool.hostile))
     for left_out in np.array_split(corpora, plan.folds):
-        of_reference, calibration = [], []
-        for corpus in np.setdiff1d(corpora, left_out):
-            rows = rng.permutation(np.flatnonzero(pool.corpus == corpus))
-            half = max(1, len(rows) // 2)
-            of_reference.append(rows[:half])
-            calibration.append(rows[half:] if len(rows) > 1 else rows)
-        joined = rng.permutation(np.concatenate(of_reference))[: plan.reference]
-        test = [np.flatnonzero(pool.corpus == corpus) for corpus in left_out]
-        yield _Fold(joined, calibration, test)
+        others = rng.permutation(np.setdiff1d(corpora, left_out))
+        of_reference, past, windows = _parts(pool, others, 3, rng)
+        known = of_reference[: max(1, len(others) // 2)]
+        joined = rng.permutation(np.concatenate(known))[: plan.reference]
+        test_past, test_windows = _parts(pool, left_out, 2, rng)
+        yield _Fold(joined, _Benign(windows, past), _Benign(test_windows, test_past))
+
+
+def _parts(
+    pool: PromptPool, corpora: Ints, parts: int, rng: np.random.Generator
+) -> list[list[Ints]]:
+    """Split each corpus into so many parts; give the list of corpora of each part."""
+    made: list[list[Ints]] = [[] for _ in range(parts)]
+    for corpus in corpora:
+        rows = rng.permutation(np.flatnonzero(pool.corpus == corpus))
+        for part, found in zip(made, np.array_split(rows, parts), strict=True):
+            part.append(found if len(found) else rows)
+    return made
 
 
 class _Drawn(NamedTuple):
     """Windows of one size: to set the threshold by, benign ones, attacks by share."""
 
-    calibration: list[Ints]
-    benign: list[Ints]
-    attacks: dict[float, list[Ints]]
+    fitting: list[Window]
+    calibration: list[Window]
+    benign: list[Window]
+    attacks: dict[float, list[Window]]
 
 
 def _drawn(
@@ -166,12 +215,18 @@ def _drawn(
     families = [
         np.flatnonzero(pool.corpus == family) for family in np.flatnonzero(pool.hostile)
     ]
+    history = plan.history
+
+    def ordinary(benign: _Benign) -> Window:
+        return _group(benign, window, history, rng)
+
     return _Drawn(
-        [_group(fold.calibration, window, rng) for _ in range(plan.calibration)],
-        [_group(fold.test, window, rng) for _ in range(plan.benign // parts)],
+        [ordinary(fold.calibration) for _ in range(plan.fitting)],
+        [ordinary(fold.calibration) for _ in range(plan.calibration)],
+        [ordinary(fold.test) for _ in range(plan.benign // parts)],
         {
             share: [
-                _attack(fold.test, family, share, window, rng)
+                _attacked(ordinary(fold.test), family, share, rng)
                 for family in families
                 for _ in range(max(1, plan.attacks // parts))
             ]
@@ -190,6 +245,7 @@ def _count(
     counts: dict[tuple[str, float, int], list[int]],
 ) -> None:
     """Add alarms and windows: benign ones, then attacks."""
+    statistics.fit(drawn.fitting)
     for name in plan.statistics:
         scores = statistics.score(name, drawn.calibration)
         limit = threshold(scores, TARGETS[groups])
@@ -202,9 +258,24 @@ def _count(
                 cell[at] += value
 
 
-def _group(corpora: list[Ints], size: int, rng: np.random.Generator) -> Ints:
-    """Draw a window of one group: a mixture of corpora of its own."""
-    shares = rng.dirichlet(np.full(len(corpora), _CONCENTRATION))
+def _group(
+    benign: _Benign, size: int, history: int, rng: np.random.Generator
+) -> Window:
+    """Draw a window of one group, and its past: a mixture of corpora of its own."""
+    before = rng.dirichlet(np.full(len(benign.windows), _CONCENTRATION))
+    now = before
+    if benign.drift is not None:
+        now = rng.dirichlet(benign.drift * before + _LEAST_SHARE)
+    past = _mixed(benign.past, before, history, rng)
+    return Window(_mixed(benign.windows, now, size, rng), past)
+
+
+def _mixed(
+    corpora: list[Ints],
+    shares: NDArray[np.float64],
+    size: int,
+    rng: np.random.Generator,
+) -> Ints:
     sizes = rng.multinomial(size, shares)
     drawn = [
         rng.choice(rows, count)
@@ -214,12 +285,10 @@ def _group(corpora: list[Ints], size: int, rng: np.random.Generator) -> Ints:
     return rng.permutation(np.concatenate(drawn))
 
 
-def _attack(
-    corpora: list[Ints], family: Ints, share: float, size: int, rng: np.random.Generator
-) -> Ints:
-    """Draw a window in which a share of a group's prompts is a family's."""
-    hostile = round(share * size)
-    mixed = [rng.choice(family, hostile)]
-    if hostile < size:
-        mixed.append(_group(corpora, size - hostile, rng))
-    return rng.permutation(np.concatenate(mixed))
+def _attacked(
+    window: Window, family: Ints, share: float, rng: np.random.Generator
+) -> Window:
+    """Put prompts of a family in the place of a share of a window's."""
+    hostile = round(share * len(window.rows))
+    rows = np.concatenate([rng.choice(family, hostile), window.rows[hostile:]])
+    return window._replace(rows=rng.permutation(rows))

@@ -8,6 +8,7 @@ from streams.scenarios.detection.source import Source
 from streams.scenarios.detection.window_statistics import (
     STATISTICS,
     Kernel,
+    Window,
     WindowStatistics,
 )
 from streams.scenarios.detection.windows import WindowPlan, threshold, window_test
@@ -20,6 +21,8 @@ PLAN = WindowPlan(
     attacks=2,
     reference=60,
     folds=2,
+    fitting=20,
+    history=60,
 )
 
 
@@ -80,12 +83,15 @@ def test_the_pool_knows_both_sides(pool: PromptPool) -> None:
 def test_every_statistic_gives_a_finite_score(pool: PromptPool) -> None:
     benign = pool.rows(hostile=False)
     statistics = WindowStatistics(pool, benign[:60])
-    windows = [benign[60:90], pool.rows(hostile=True)[:30]]
+    past = benign[90:150]
+    hostile = pool.rows(hostile=True)
+    windows = [Window(benign[60:90], past), Window(hostile[:30], past)]
+    statistics.fit([Window(benign[at : at + 30], past) for at in range(60, 90)])
     for name in STATISTICS:
         scores = statistics.score(name, windows)
         assert scores.shape == (2,)
         assert np.isfinite(scores).all(), name
-    for name in ("markers_mmd", "ngrams_mmd"):
+    for name in ("spectral_mmd", "combined", "markers_mmd", "ngrams_mmd"):
         ordinary, hostile = statistics.score(name, windows)
         assert hostile > ordinary, name
 
@@ -94,7 +100,8 @@ def test_repeated_queries_are_near(pool: PromptPool) -> None:
     benign = pool.rows(hostile=False)
     statistics = WindowStatistics(pool, benign[:60], ["seat"])
     distinct, repeated = benign[60:90], np.repeat(benign[60:63], 10)
-    low, high = statistics.score("seat", [distinct, repeated])
+    windows = [Window(rows, benign[90:]) for rows in (distinct, repeated)]
+    low, high = statistics.score("seat", windows)
     assert high > 0.8 > low
 
 
