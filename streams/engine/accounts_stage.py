@@ -30,6 +30,7 @@ from streams.features.account_update import (
     MINUTES_PER_HOUR,
     begin_rows,
     first_uses,
+    group_by_account,
     update_rows,
 )
 from streams.features.event_columns import EventColumns
@@ -212,9 +213,9 @@ class AccountsStage:
         So a row is fetched from memory and put back once a batch, however many of its
         columns the events change; within, ``slot`` is a number among these rows.
         """
-        slots, place = np.unique(events.slot, return_inverse=True)
+        slots, place, order = group_by_account(events.slot, len(self.accounts))
         rows = self.accounts.rows[slots]
-        self._apply_to(rows, slots, replace(events, slot=place), out)
+        self._apply_to(rows, slots, replace(events, slot=place), order, out)
         self.accounts.rows[slots] = rows
         self.accounts.touch(slots)
 
@@ -223,6 +224,7 @@ class AccountsStage:
         rows: npt.NDArray[Any],
         slots: npt.NDArray[np.int64],
         events: EventColumns,
+        order: npt.NDArray[np.int64],
         out: FacetRows,
     ) -> None:
         out.add_traffic(events.minute, events.model, self.intake.model_hashes)
@@ -231,8 +233,8 @@ class AccountsStage:
             # A request refused by our own action is never evidence: no feedback loop.
             refused = events.slot[events.refused]
             np.add.at(rows["refused"], refused, np.uint32(1))
-            events = events.select(~events.refused)
-        events = events.select(np.argsort(events.slot, kind="stable"))
+            order = order[~events.refused[order]]
+        events = events.select(order)
         if len(events):
             _tell_anew(rows, events)
         self._count_facets(rows, events, out)

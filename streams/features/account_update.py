@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from streams.contracts.compiled import loops
 from streams.features.account_row import (
     INFRASTRUCTURE_KINDS,
     MARKER_COUNT,
@@ -27,11 +28,14 @@ __all__ = [
     "Updated",
     "begin_rows",
     "first_uses",
+    "group_by_account",
     "update_rows",
 ]
 
 MINUTES_PER_HOUR: Final = 60
 MINUTES_PER_DAY: Final = 1440
+_MOST_SLOTS_A_USE: Final = 64
+"""Slots for each event up to which a pass over all of them is cheaper than sorting."""
 _BLOOM_BITS: Final = np.uint64(63)
 _ONE: Final = np.uint64(1)
 
@@ -48,11 +52,33 @@ class Updated(NamedTuple):
     templated: npt.NDArray[np.int64]
 
 
+def group_by_account(
+    slot: npt.NDArray[np.int64], accounts: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Give distinct slots, each event's place among them, and the order by account.
+
+    ``accounts`` is one more than the largest slot may be.
+
+    >>> [a.tolist() for a in group_by_account(np.array([7, 3, 7]), 8)]
+    [[3, 7], [1, 0, 1], [1, 0, 2]]
+    """
+    if loops() and accounts < _MOST_SLOTS_A_USE * len(slot):
+        from streams.features.account_loops import group_loop  # noqa: PLC0415  numba
+
+        place_of, order = np.zeros(accounts, np.int32), np.empty(len(slot), np.int64)
+        slots = group_loop(slot, place_of, order)
+        return slots, place_of[slot].astype(np.int64), order
+    slots, place = np.unique(slot, return_inverse=True)
+    return slots, place, np.argsort(place, kind="stable")
+
+
 def begin_rows(rows: npt.NDArray[Any], batch: EventColumns) -> None:
     """Initialise the rows of accounts that occur for the first time."""
+    fresh = rows["version"][batch.slot] == 0
+    if not fresh.any():
+        return
+    batch = batch.select(fresh)
     slots, first = np.unique(batch.slot, return_index=True)
-    new = rows["version"][slots] == 0
-    slots, first = slots[new], first[new]
     rows["version"][slots] = ROW_VERSION
     rows["owner"][slots] = batch.owner[first]
     rows["created_minute"][slots] = batch.created_minute[first]
@@ -69,6 +95,8 @@ def update_rows(
 
     ``model_bucket`` maps the batch's model numbers to `MODEL_SLOTS` buckets.
     """
+    if loops():
+        return _update_with_loop(rows, batch, model_bucket)
     starts = run_starts(batch.slot)
     slots = batch.slot[starts]
     lengths = np.diff(np.append(starts, len(batch)))
@@ -101,6 +129,35 @@ def update_rows(
     )
     rows["markers"][slots] += np.add.reduceat(
         bits[:, :MARKER_COUNT], starts, axis=0, dtype=np.uint32
+    )
+    return updated
+
+
+def _update_with_loop(
+    rows: npt.NDArray[Any], batch: EventColumns, model_bucket: npt.NDArray[np.int64]
+) -> Updated:
+    from streams.features.account_loops import (  # noqa: PLC0415  loads numba
+        RowColumns,
+        update_loop,
+    )
+
+    updated = Updated(
+        np.zeros(batch.templates.shape, bool),
+        np.empty(len(batch), np.int64),
+        np.empty(len(batch), np.int64),
+    )
+    update_loop(
+        RowColumns.of(rows),
+        batch.slot,
+        batch.minute,
+        model_bucket[batch.model],
+        batch.tokens_in,
+        batch.tokens_out,
+        batch.tokens_reasoning,
+        np.ascontiguousarray(batch.markers),
+        batch.templates,
+        np.ascontiguousarray(batch.exact),
+        *updated,
     )
     return updated
 
@@ -155,6 +212,11 @@ def first_uses(
     rotates through dozens of networks is under-counted, which is the safe side.
     """
     marked = np.zeros(numbers.shape, bool)
+    if loops():
+        from streams.features.account_loops import first_uses_loop  # noqa: PLC0415  numba
+
+        first_uses_loop(seen, slot, numbers, hashes, eligible, marked)
+        return marked
     for kind in range(len(INFRASTRUCTURE_KINDS)):
         with_facet = np.flatnonzero((numbers[:, kind] >= 0) & eligible)
         if not len(with_facet):

@@ -18,8 +18,14 @@ from account_oracle import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.contracts.compiled import loops, plain_numpy
 from streams.features.account_row import ACCOUNT_ROW, INFRASTRUCTURE_KINDS, ROW_VERSION
-from streams.features.account_update import begin_rows, first_uses, update_rows
+from streams.features.account_update import (
+    begin_rows,
+    first_uses,
+    group_by_account,
+    update_rows,
+)
 
 _BUCKETS = [0, 3, 3, 7, 1]
 _SEEDS = st.integers(0, 2**60 - 1)
@@ -30,7 +36,13 @@ def _update(rows: npt.NDArray[Any], events: list[Event]) -> list[tuple[Any, ...]
     columns = batch(events)
     begin_rows(rows, columns)
     order = np.argsort(columns.slot, kind="stable")
+    plain_rows = rows.copy()
     updated = update_rows(rows, columns.select(order), np.array(_BUCKETS))
+    with plain_numpy():
+        plain = update_rows(plain_rows, columns.select(order), np.array(_BUCKETS))
+    assert loops()
+    assert [a.tolist() for a in updated] == [a.tolist() for a in plain]
+    assert rows.tobytes() == plain_rows.tobytes()
     learned = zip(
         map(tuple, updated.passed.tolist()),
         updated.events.tolist(),
@@ -82,10 +94,16 @@ def test_first_uses_are_marked_once(events: list[Event], seed: int, every: int) 
     for part in cuts(events, seed):
         columns = batch(part)
         eligible = np.array([event.tokens % 4 >= every for event in part])
-        before = seen.copy()
+        before, plain_seen = seen.copy(), seen.copy()
+        with plain_numpy():
+            plain = first_uses(
+                plain_seen, columns.slot, columns.infrastructure, HASHES, eligible
+            )
         marked = first_uses(
             seen, columns.slot, columns.infrastructure, HASHES, eligible
         )
+        assert marked.tolist() == plain.tolist()
+        assert seen.tolist() == plain_seen.tolist()
         for event, is_eligible, got in zip(
             part, eligible, marked.tolist(), strict=True
         ):
@@ -109,3 +127,14 @@ def test_a_full_filter_marks_nothing_more_and_never_twice() -> None:
     numbers = np.array([[0, 1, 2, -1]])
     marked = first_uses(seen, np.zeros(1, np.int64), numbers, HASHES, np.ones(1, bool))
     assert not marked.any()
+
+
+@given(st.lists(st.integers(0, 9), min_size=1), st.sampled_from([10, 5_000]))
+def test_events_are_grouped_alike(slots: list[int], accounts: int) -> None:
+    """Among many accounts sorting is cheaper than a pass over all of them."""
+    slot = np.array(slots, np.int64)
+    with plain_numpy():
+        plain = group_by_account(slot, accounts)
+    grouped = group_by_account(slot, accounts)
+    assert [a.tolist() for a in grouped] == [a.tolist() for a in plain]
+    assert slot[grouped[2]].tolist() == sorted(slots)

@@ -1,0 +1,201 @@
+"""The kernel of `streams.features.account_update`, event by event, to be compiled.
+
+It leaves the same rows and gives the same answers, to the bit. Rows come as their
+columns: strided views into the records, so that an account's are close together.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.contracts.compiled import jit
+
+__all__ = ["RowColumns", "first_uses_loop", "group_loop", "update_loop"]
+
+_MINUTES_PER_HOUR: Final = 60
+_HOURS_PER_DAY: Final = 24
+_MARKERS: Final = 32
+_BLOOM_BITS: Final = np.uint64(63)
+_ONE: Final = np.uint64(1)
+
+_Ints = npt.NDArray[np.int64]
+_Hashes = npt.NDArray[np.uint64]
+_Mask = npt.NDArray[np.bool_]
+
+
+class RowColumns(NamedTuple):
+    """What `update_loop` changes of `streams.features.account_row.ACCOUNT_ROW`."""
+
+    last_minute: Any
+    events: Any
+    templated: Any
+    minute_peak: Any
+    hour: Any
+    hour_events: Any
+    hour_peak: Any
+    day: Any
+    day_events: Any
+    day_peak: Any
+    hours_of_day: Any
+    active_hours: Any
+    tokens_in: Any
+    tokens_out: Any
+    tokens_reasoning: Any
+    models: Any
+    markers: Any
+    recent: Any
+    recent_exact: Any
+
+    @classmethod
+    def of(cls, rows: npt.NDArray[Any]) -> Self:
+        """View the columns of rows."""
+        return cls(*(rows[name] for name in cls._fields))
+
+
+@jit
+def update_loop(
+    rows: RowColumns,
+    slots: _Ints,
+    minutes: _Ints,
+    buckets: _Ints,
+    tokens_in: _Ints,
+    tokens_out: _Ints,
+    tokens_reasoning: _Ints,
+    markers: npt.NDArray[np.uint32],
+    templates: _Hashes,
+    exact: _Hashes,
+    passed: _Mask,
+    events: _Ints,
+    templated: _Ints,
+) -> None:
+    """Add events, sorted by account and then in log order; fill the last three arrays.
+
+    ``buckets`` are those of the events' models. ``passed`` comes with False.
+    """
+    remembered, kinds = rows.recent.shape[1], rows.recent.shape[2]
+    begin = 0
+    while begin < len(slots):
+        slot = slots[begin]
+        end = begin + 1
+        while end < len(slots) and slots[end] == slot:
+            end += 1
+        in_minute = 0
+        hour, day = np.int64(rows.hour[slot]), np.int64(rows.day[slot])
+        for event in range(begin, end):
+            # The local gate; see `streams.features.template_gate`.
+            filling = np.uint16(exact[event])
+            open_ = False
+            for lag in range(1, remembered + 1):
+                earlier = event - lag
+                if earlier >= begin:
+                    if np.uint16(exact[earlier]) != filling:
+                        for kind in range(kinds):
+                            tag = np.uint32(templates[event, kind])
+                            if tag and tag == np.uint32(templates[earlier, kind]):
+                                passed[event, kind] = open_ = True
+                else:
+                    place = remembered + earlier - begin
+                    if rows.recent_exact[slot, place] != filling:
+                        for kind in range(kinds):
+                            tag = np.uint32(templates[event, kind])
+                            if tag and tag == rows.recent[slot, place, kind]:
+                                passed[event, kind] = open_ = True
+            rows.events[slot] += np.uint32(1)
+            if open_:
+                rows.templated[slot] += np.uint32(1)
+            events[event] = rows.events[slot]
+            templated[event] = rows.templated[slot]
+            minute = minutes[event]
+            if event == begin or minute != minutes[event - 1]:
+                in_minute = 0
+                if minute // _MINUTES_PER_HOUR != hour:
+                    hour = minute // _MINUTES_PER_HOUR
+                    rows.hour[slot] = hour
+                    rows.hour_events[slot] = 0
+                    rows.active_hours[slot] += np.uint32(1)
+                if hour // _HOURS_PER_DAY != day:
+                    day = hour // _HOURS_PER_DAY
+                    rows.day[slot] = day
+                    rows.day_events[slot] = 0
+                rows.hours_of_day[slot] |= np.uint32(1 << (hour % _HOURS_PER_DAY))
+            in_minute += 1
+            rows.hour_events[slot] += np.uint32(1)
+            rows.day_events[slot] += np.uint32(1)
+            rows.minute_peak[slot] = max(rows.minute_peak[slot], in_minute)
+            rows.hour_peak[slot] = max(rows.hour_peak[slot], rows.hour_events[slot])
+            rows.day_peak[slot] = max(rows.day_peak[slot], rows.day_events[slot])
+            rows.tokens_in[slot] += np.uint64(tokens_in[event])
+            rows.tokens_out[slot] += np.uint64(tokens_out[event])
+            rows.tokens_reasoning[slot] += np.uint64(tokens_reasoning[event])
+            rows.models[slot, buckets[event]] += np.uint32(1)
+            bits = np.int64(markers[event])
+            for bit in range(_MARKERS):
+                rows.markers[slot, bit] += np.uint32((bits >> bit) & 1)
+        rows.last_minute[slot] = minutes[end - 1]
+        count = end - begin
+        for place in range(remembered):
+            source = place + count - remembered
+            if source >= 0:
+                rows.recent_exact[slot, place] = np.uint16(exact[begin + source])
+                for kind in range(kinds):
+                    tag = np.uint32(templates[begin + source, kind])
+                    rows.recent[slot, place, kind] = tag
+            else:
+                moved = place + count
+                rows.recent_exact[slot, place] = rows.recent_exact[slot, moved]
+                for kind in range(kinds):
+                    rows.recent[slot, place, kind] = rows.recent[slot, moved, kind]
+        begin = end
+
+
+@jit
+def first_uses_loop(
+    seen: _Hashes,
+    slots: _Ints,
+    numbers: _Ints,
+    hashes: _Hashes,
+    eligible: _Mask,
+    marked: _Mask,
+) -> None:
+    """Mark each account's first use of each facet, and remember it."""
+    for event in range(len(slots)):
+        if eligible[event]:
+            for kind in range(numbers.shape[1]):
+                number = numbers[event, kind]
+                if number >= 0:
+                    mask = _ONE << (hashes[number] & _BLOOM_BITS)
+                    if not seen[slots[event], kind] & mask:
+                        seen[slots[event], kind] |= mask
+                        marked[event, kind] = True
+
+
+@jit
+def group_loop(slots: _Ints, place_of: npt.NDArray[np.int32], order: _Ints) -> _Ints:
+    """Sort events by slot, stably: put the order to ``order``, give distinct slots.
+
+    ``place_of`` has a place for every slot, and comes with zeros; it is left with the
+    place of each slot among the distinct ones.
+    """
+    for slot in slots:
+        place_of[slot] += np.int32(1)
+    distinct = 0
+    for count in place_of:
+        distinct += count > 0
+    found = np.empty(distinct, np.int64)
+    begin = np.empty(distinct, np.int64)
+    place = total = 0
+    for slot in range(len(place_of)):
+        count = place_of[slot]
+        if count:
+            found[place], begin[place] = slot, total
+            place_of[slot] = place
+            total += count
+            place += 1
+    for event in range(len(slots)):
+        place = place_of[slots[event]]
+        order[begin[place]] = event
+        begin[place] += 1
+    return found
