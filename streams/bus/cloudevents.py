@@ -15,7 +15,7 @@ from typing import Final
 
 from streams.errors import InvalidRecord
 
-__all__ = ["CONTENT_TYPE", "CloudEvent", "headers", "parse"]
+__all__ = ["CONTENT_TYPE", "CloudEvent", "HeaderMaker", "headers", "parse"]
 
 CONTENT_TYPE: Final = "application/avro"
 _SPEC_VERSION: Final = "1.0"
@@ -46,18 +46,46 @@ def headers(
     >>> dict(headers("a1", "llm.action", "distillwatch", 1_767_225_600_123))["ce_time"]
     b'2026-01-01T00:00:00.123Z'
     """
-    second, fraction = divmod(time_ms, _SECOND)
-    return [
-        _SPEC_HEADER,
-        ("ce_id", event_id.encode()),
-        ("ce_type", event_type.encode()),
-        ("ce_source", source.encode()),
-        ("ce_time", _to_the_second(second) + _FRACTIONS[fraction]),
-        _CONTENT_HEADER,
-    ]
+    return HeaderMaker(event_type, source)(event_id, time_ms)
 
 
-@lru_cache  # events come by the thousand in one second
+class HeaderMaker:
+    """Makes the headers of events of one type and source; threads may share it.
+
+    >>> make = HeaderMaker("llm.action", "distillwatch")
+    >>> make("a1", 1_767_225_600_123) == headers(
+    ...     "a1", "llm.action", "distillwatch", 1_767_225_600_123
+    ... )
+    True
+    """
+
+    __slots__ = ("_last", "_source", "_type")
+
+    def __init__(self, event_type: str, source: str) -> None:
+        self._type = ("ce_type", event_type.encode())
+        self._source = ("ce_source", source.encode())
+        # Events come by the thousand in one second; one object, so that no other
+        # thread sees half of a change.
+        self._last = (0, _to_the_second(0))
+
+    def __call__(self, event_id: str, time_ms: int) -> list[tuple[str, bytes]]:
+        """Return the headers of an event; ``time_ms`` since the Unix epoch."""
+        second = time_ms // _SECOND
+        last, begin = self._last
+        if second != last:
+            begin = _to_the_second(second)
+            self._last = (second, begin)
+        return [
+            _SPEC_HEADER,
+            ("ce_id", event_id.encode()),
+            self._type,
+            self._source,
+            ("ce_time", begin + _FRACTIONS[time_ms % _SECOND]),
+            _CONTENT_HEADER,
+        ]
+
+
+@lru_cache
 def _to_the_second(second: int) -> bytes:
     moment = _EPOCH + dt.timedelta(seconds=second)
     return moment.isoformat()[:_TO_SECONDS].encode()

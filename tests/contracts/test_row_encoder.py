@@ -153,6 +153,28 @@ def test_many_gives_what_each_gives(event: Event, kinds: list[str]) -> None:
     ]
 
 
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_column_of_whatever_values_is_encoded_as_ever(
+    event: Event, field: str
+) -> None:
+    values = (*ALIKE, *SHORT, *LONG, *NUMBERS, *ODD)
+    columns = [list(values), *([value] * 5 for value in values)]
+    columns += [[None, value] * 3 for value in values]
+    for column in columns:
+        records = [event(1, **{field: value}) for value in column]
+        many = [
+            (type(each), str(each)) if isinstance(each, Exception) else each
+            for each in ENCODE.many(records)
+        ]
+        assert many == [outcome(plain, record) for record in records], column
+
+
+@given(st.lists(st.integers(0, 2**63 - 1), min_size=4))
+def test_times_of_any_size_are_encoded_as_ever(times: list[int]) -> None:
+    records = [{**MINIMAL, "event_id": "e", "occurred_at": time} for time in times]
+    assert ENCODE.many(records) == [outcome(plain, record) for record in records]
+
+
 def test_one_misfit_among_many_leaves_the_others_as_they_are(event: Event) -> None:
     records = [event(place) for place in range(1000)]
     records[333]["account_id"] = ""

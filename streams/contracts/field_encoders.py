@@ -1,0 +1,292 @@
+"""From the values of one field to their bytes: one value, or a column of them.
+
+Every field has an encoder, made once from its type and its rules. Most values come from
+a table, as models, clients, networks and small numbers repeat. A column goes through
+functions of the interpreter's own, without a call in Python for each value, where all
+its values are plain and keep the rules; else value by value.
+"""
+
+from __future__ import annotations
+
+import operator
+import struct
+import sys
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, Final, NamedTuple, NoReturn, TypeAlias
+
+from streams.contracts.rules import SECRET, SECRET_STARTS, Rules
+
+__all__ = ["FieldEncoder", "FieldEncoders", "NotPlainError"]
+
+_Encode: TypeAlias = Callable[[Any], bytes]
+_Values: TypeAlias = tuple[Any, ...]
+_Parts: TypeAlias = tuple[bytes | Iterable[bytes], ...]
+
+_GROUP: Final = 7  # bits of a number in one byte of a varint
+_MORE: Final = 1 << _GROUP  # the bit that says another byte follows
+_PAIR: Final = 1 << 2 * _GROUP  # two groups are looked up at once
+_LONG_BITS: Final = 63
+_LIMIT: Final = 1 << _LONG_BITS  # a long is from -_LIMIT to _LIMIT - 1
+_LONGEST: Final = 1024  # bytes; longer strings are left to the usual encoder
+_LONGEST_KEPT: Final = 64  # bytes; ids, models and fingerprints are shorter
+_MOST_KEPT: Final = 16_384  # values in a table; about 4 MB of strings
+_SECRET_STARTS: Final = frozenset(SECRET_STARTS)
+_START: Final = operator.itemgetter(slice(2))  # the characters of each of them
+_DOUBLE: Final = struct.Struct("<d")
+_HALF_PAIR: Final = _PAIR // 2  # zigzag doubles what is positive: from here, 3 groups
+_END: Final = b"\0"  # of an array
+_NULL: Final = "null"
+
+_LAST: Final = [bytes((n,)) for n in range(_MORE)] + [
+    bytes((n % _MORE | _MORE, n >> _GROUP)) for n in range(_MORE, _PAIR)
+]
+_FIRST: Final = [bytes((n % _MORE | _MORE, n >> _GROUP | _MORE)) for n in range(_PAIR)]
+
+
+class NotPlainError(Exception):
+    """A value that only the usual encoder can judge."""
+
+
+def _refuse() -> NoReturn:
+    raise NotPlainError
+
+
+class _Table(dict[Hashable, bytes]):
+    """Value to its bytes, filled as values come; emptied when it is full."""
+
+    __slots__ = ("_encode",)
+
+    def __init__(self, encode: _Encode) -> None:
+        super().__init__()
+        self._encode = encode
+
+    def __missing__(self, value: Hashable) -> bytes:
+        encoded = self._encode(value)
+        if len(encoded) <= _LONGEST_KEPT:
+            if len(self) >= _MOST_KEPT:
+                self.clear()
+            self[value] = encoded
+        return encoded
+
+
+def _varint(code: int) -> bytes:
+    if code < _PAIR:
+        return _LAST[code]
+    if code < _PAIR * _PAIR:
+        return _FIRST[code % _PAIR] + _LAST[code // _PAIR]
+    pairs = _FIRST[code % _PAIR] + _FIRST[code // _PAIR % _PAIR]
+    return pairs + _varint(code // (_PAIR * _PAIR))
+
+
+class FieldEncoder(NamedTuple):
+    """Encodes the values of one field; raises what it likes for what is not plain."""
+
+    one: Callable[[Any], bytes]
+    """Gives the bytes of a value."""
+
+    column: Callable[[_Values], _Parts]
+    """Gives what goes one after the other into each record: bytes, the same for all,
+    or an iterable with those of each. ``column(values)`` of no value is not asked for.
+    """
+
+
+def _by_value(one: _Encode) -> FieldEncoder:
+    return FieldEncoder(one, lambda values: (map(one, values),))
+
+
+class FieldEncoders:
+    """Makes the encoder of each field; fields that are checked alike share a table."""
+
+    def __init__(self, rule: Rules, direct: frozenset[str]) -> None:
+        """``direct`` are the fields with too many values for a table."""
+        self._rules = rule
+        self._direct = direct
+        self._tables: dict[tuple[object, ...], _Table] = {}
+
+    def of_field(self, name: str, avro: Any) -> FieldEncoder:
+        r"""Make the encoder of a field by its physical type.
+
+        >>> encoder = FieldEncoders(Rules(), frozenset()).of_field("x", "string")
+        >>> encoder.one("ab"), list(*encoder.column(("ab", "c")))
+        (b'\x04ab', [b'\x04ab', b'\x02c'])
+        """
+        branch, null = b"", None
+        if isinstance(avro, list):
+            # In a union the index of the branch goes first, 0 or 1 in zigzag.
+            place = avro.index(_NULL)
+            null, branch = _varint(place << 1), _varint((1 - place) << 1)
+            avro = avro[1 - place]
+        match avro:
+            case "string":
+                return self._string(name, branch, null)
+            case "long":
+                return self._long(name, branch, null)
+            case "double":
+                return _double(branch, null)
+            case "boolean":
+                return _boolean(branch, null)
+            case "bytes":
+                return _bytes(branch, null)
+            case {"type": "array", "items": "string"}:
+                return _by_value(_array(self._string(name, b"", None).one))
+        raise NotImplementedError(f"field {name} is of type {avro}")
+
+    def _string(self, name: str, branch: bytes, null: bytes | None) -> FieldEncoder:
+        least = 1 if name in self._rules.required else 0
+        most = self._rules.max_chars or sys.maxsize
+        ids = name in self._rules.ids
+        starts = _starts(branch)
+
+        def encode(value: str | None) -> bytes:
+            if value.__class__ is not str:
+                return null if value is None and null is not None else _refuse()
+            if not least <= len(value) <= most:
+                _refuse()
+            if ids and _START(value) in _SECRET_STARTS and SECRET.match(value):
+                _refuse()
+            raw = value.encode()
+            return starts[len(raw)] + raw
+
+        def column(values: _Values) -> _Parts:
+            if set(map(type, values)) != {str}:
+                return _nulls(values, null) or (map(encode, values),)
+            raw = [*map(str.encode, values)]
+            sizes = [*map(len, raw)]
+            if (
+                min(sizes) < least
+                or max(sizes) > most  # no fewer bytes than characters
+                or (ids and not _SECRET_STARTS.isdisjoint(map(_START, values)))
+            ):
+                return (map(encode, values),)
+            return map(starts.__getitem__, sizes), raw
+
+        if name in self._direct:
+            return FieldEncoder(encode, column)
+        table = self._table(encode, "string", branch, least, most, ids)
+        return _by_value(table.__getitem__)
+
+    def _long(self, name: str, branch: bytes, null: bytes | None) -> FieldEncoder:
+        least = 0 if name in self._rules.times else -_LIMIT
+
+        def encode(value: int | None) -> bytes:
+            if value.__class__ is int and least <= value < _LIMIT:
+                return branch + _varint(value << 1 ^ value >> _LONG_BITS)
+            return null if value is None and null is not None else _refuse()
+
+        if name in self._direct:
+            return FieldEncoder(encode, _positive_longs(encode, branch, null))
+        table = self._table(encode, "long", branch, least)
+
+        def look_up(value: int | None) -> bytes:
+            # Only of an int: True and 1.0 would find what belongs to 1.
+            return table[value] if value.__class__ is int else encode(value)
+
+        def column(values: _Values) -> _Parts:
+            if set(map(type, values)) == {int}:
+                return (map(table.__getitem__, values),)
+            return _nulls(values, null) or (map(look_up, values),)
+
+        return FieldEncoder(look_up, column)
+
+    def _table(self, encode: _Encode, *alike: object) -> _Table:
+        return self._tables.setdefault(alike, _Table(encode))
+
+
+def _nulls(values: _Values, null: bytes | None) -> _Parts:
+    """Give what stands for a column without any value; nothing for another column."""
+    if null is None or set(map(type, values)) != {type(None)}:
+        return ()
+    return (null,)
+
+
+def _starts(branch: bytes) -> list[bytes]:
+    """Give what goes before a string, by its bytes; longer ones are not plain."""
+    return [branch + _varint(size << 1) for size in range(_LONGEST)]
+
+
+def _positive_longs(
+    one: _Encode, branch: bytes, null: bytes | None
+) -> Callable[[_Values], _Parts]:
+    """Make the function of a column; times have their first bits in common."""
+    others = _Table(_varint)
+
+    def column(values: _Values) -> _Parts:
+        if set(map(type, values)) != {int}:
+            return _nulls(values, null) or (map(one, values),)
+        if min(values) < _HALF_PAIR or max(values) >= _LIMIT:
+            return (map(one, values),)
+        return branch, [
+            _FIRST[value % _HALF_PAIR << 1] + others[value // _HALF_PAIR]
+            for value in values
+        ]
+
+    return column
+
+
+def _double(branch: bytes, null: bytes | None) -> FieldEncoder:
+    def encode(value: float | None) -> bytes:
+        if value.__class__ is float or value.__class__ is int:
+            return branch + _DOUBLE.pack(value)
+        return null if value is None and null is not None else _refuse()
+
+    def column(values: _Values) -> _Parts:
+        if set(map(type, values)) == {float}:
+            return branch, map(_DOUBLE.pack, values)
+        return _nulls(values, null) or (map(encode, values),)
+
+    return FieldEncoder(encode, column)
+
+
+def _boolean(branch: bytes, null: bytes | None) -> FieldEncoder:
+    true, false = branch + b"\1", branch + b"\0"
+
+    def encode(value: bool | None) -> bytes:
+        if value is True:
+            return true
+        if value is False:
+            return false
+        return null if value is None and null is not None else _refuse()
+
+    table = {True: true, False: false}
+
+    def column(values: _Values) -> _Parts:
+        if set(map(type, values)) == {bool}:
+            return (map(table.__getitem__, values),)
+        return _nulls(values, null) or (map(encode, values),)
+
+    return FieldEncoder(encode, column)
+
+
+def _bytes(branch: bytes, null: bytes | None) -> FieldEncoder:
+    starts = _starts(branch)
+
+    def encode(value: bytes | None) -> bytes:
+        if value.__class__ is bytes:
+            return starts[len(value)] + value
+        return null if value is None and null is not None else _refuse()
+
+    def column(values: _Values) -> _Parts:
+        if set(map(type, values)) != {bytes}:
+            return _nulls(values, null) or (map(encode, values),)
+        sizes = set(map(len, values))
+        if len(sizes) == 1:
+            return starts[sizes.pop()], values
+        return map(starts.__getitem__, map(len, values)), values
+
+    return FieldEncoder(encode, column)
+
+
+def _array(item: _Encode) -> _Encode:
+    def encode(values: tuple[str, ...]) -> bytes:
+        if not values:
+            return _END
+        return b"".join((_varint(len(values) << 1), *map(item, values), _END))
+
+    table = _Table(encode)
+
+    def look_up(values: list[str] | tuple[str, ...]) -> bytes:
+        if values.__class__ is not list and values.__class__ is not tuple:
+            _refuse()
+        return table[tuple(values)]
+
+    return look_up
