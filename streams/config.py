@@ -171,6 +171,11 @@ class Config:
         "guess one; all workers need the same.",
         secret=True,
     )
+    catalogue: str = _setting(
+        "",
+        "File of public templates that link nobody, made by `distillwatch catalogue "
+        "build` with the sketch keys; all workers need the same. Empty: none.",
+    )
     registry_url: str = _setting(
         "", "Confluent-compatible schema registry; empty: single-object framing only."
     )

@@ -20,15 +20,18 @@ from streams.features.model_traffic import ModelTraffic
 from streams.models.drift import share_drifted
 from streams.models.share_detector import next_scores, score
 
-__all__ = ["FALSE_ALARM_MINUTES", "KNOWN_AFTER", "ModelMix", "Move", "pooled_models"]
+__all__ = ["KNOWN_AFTER", "ModelMix", "Move", "pooled_models"]
 
-FALSE_ALARM_MINUTES: Final = 30 * 1440
-"""Mean number of active minutes, at least, before a campaign that keeps to what is
-tolerated is told to have moved: a month, for each model and each of the two tests."""
+FALSE_UPTAKE_MINUTES: Final = 7 * 1440
+"""Mean number of active minutes, at least, before a campaign that uses a new model as
+seldom as is tolerated, without end, is told to take it up: a week."""
 
-TOLERATED_SHARE: Final = 0.0005
-"""Share of a campaign's exchanges that may go to a model without it being a move: one
-in two thousand. Three tries of one in ten thousand are no strategy."""
+FALSE_AHEAD_MINUTES: Final = 30 * 1440
+"""The same for one that uses it exactly as much as everybody: a month."""
+
+TOLERATED_SHARE: Final = 0.0003
+"""Share of a campaign's exchanges that may go to a model without it being a move: three
+tries in ten thousand are no strategy."""
 
 KNOWN_AFTER: Final = 200
 """Exchanges after which a model that was not seen is new to a campaign. Unseen in n
@@ -36,8 +39,8 @@ exchanges, its share was below 3 / n with 95 % confidence (the rule of three).""
 
 _RULE_OF_THREE: Final = 3
 _UPTAKE_ODDS: Final = (10.0, 100.0)
-"""The uptake test bets on shares of a half and of five percent: a move spread over a
-day has one percent in its first hour."""
+"""The uptake test bets on shares of 0.3 and of 3 percent: a move of half the traffic,
+spread over a day, has one percent in its first hour."""
 
 _AHEAD_ODDS: Final = (1.5, 4.0)
 _MINUTES_PER_HOUR: Final = 60
@@ -195,10 +198,10 @@ class ModelMix(msgspec.Struct, array_like=True):
                 exchanges=total,
                 tolerated=uptake.tolerated,
             )
-            if score(uptake.scores) < FALSE_ALARM_MINUTES:
+            if score(uptake.scores) < FALSE_UPTAKE_MINUTES:
                 return None
         before, uptake.told = uptake.told, True
-        uptake.told_ahead = score(uptake.ahead) >= FALSE_ALARM_MINUTES
+        uptake.told_ahead = score(uptake.ahead) >= FALSE_AHEAD_MINUTES
         if before and not uptake.told_ahead:
             return None
         share, others = self._recent_shares(model, traffic)

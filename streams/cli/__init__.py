@@ -44,6 +44,7 @@ VERBS: dict[str, str] = {
     "indicators": "streams.cli.indicators:app",
     "policy": "streams.cli.policy:app",
     "reference": "streams.cli.reference:app",
+    "catalogue": "streams.cli.catalogue:app",
     "benchmark": "streams.cli.benchmark:app",
     "settings": "streams.cli.settings:app",
     "demo": "streams.cli.demo:app",

@@ -43,17 +43,18 @@ def verify(
     from streams.cli.progress import event_bar
     from streams.config import Config
     from streams.engine.replay import Pipeline
-    from streams.models.reference import load_reference
+    from streams.engine.stages import reference_in_use
 
     if told.decided_at is None:
         raise NotReproducible(f"nothing was decided about {told.subject}")
-    own, ours = told.versions.model, load_reference().version
+    config = Config.from_mapping(os.environ)
+    own, ours = told.versions.model, reference_in_use(config).version
     if own != ours:
         raise NotReproducible(
             f"reference {own} decided, and this is {ours}: install the version of "
-            "distillwatch that has it"
+            "distillwatch that has it, and set DISTILLWATCH_CATALOGUE to the catalogue "
+            "of that time"
         )
-    config = Config.from_mapping(os.environ)
     config = dataclasses.replace(config, mode=mode or config.mode)
     writers = request_writers(config.registry_url)
     history, total = _history(events, servers, config, writers)

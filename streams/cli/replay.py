@@ -73,7 +73,7 @@ def replay(
             if output.value is not None:
                 files[output.topic].write(_json_line(output.topic, output.value))
                 counts[output.topic] += 1
-    _report(counts, pipeline, out)
+    _report(counts, pipeline, out, config.catalogue)
 
 
 def _json_line(topic: str, value: bytes) -> bytes:
@@ -84,11 +84,15 @@ def _json_line(topic: str, value: bytes) -> bytes:
     return msgspec.json.encode(decode(load_topics()[topic].value or "", value)) + b"\n"
 
 
-def _report(counts: dict[str, int], pipeline: Pipeline, out: Path) -> None:
+def _report(
+    counts: dict[str, int], pipeline: Pipeline, out: Path, catalogue: str
+) -> None:
     print(
         f"{counts['llm.alerts']} alerts and {counts['llm.actions']} actions in {out}; "
         f"{len(pipeline.rejected)} events refused"
     )
+    if catalogue:
+        print(f"{pipeline.catalogued} events used templates of {catalogue}")
     if pipeline.rejected:
         first = pipeline.rejected[0]
         print(f"first refusal: {type(first.error).__name__}: {first.error}")

@@ -37,6 +37,7 @@ from streams.features.event_columns import EventColumns
 from streams.features.facet_directory import FacetDirectory
 from streams.features.segments import run_starts
 from streams.models.likeness import Likeness, account_features
+from streams.sketch.catalogue import CatalogueIndex
 
 __all__ = [
     "LIKENESS_GATE",
@@ -83,12 +84,17 @@ class AccountsStage:
         likeness: Likeness,
         max_future_hours: float,
         writers: WriterSchemas | None = None,
+        catalogue: CatalogueIndex | None = None,
     ) -> None:
         self.partition = partition
         self.accounts = AccountTable()
         self.directory = FacetDirectory()
         self.intake = EventIntake(
-            self.accounts, self.directory, int(max_future_hours * 3_600_000), writers
+            self.accounts,
+            self.directory,
+            int(max_future_hours * 3_600_000),
+            writers,
+            catalogue,
         )
         self._likeness = likeness
         self._facet_partitions = facet_partitions

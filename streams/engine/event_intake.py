@@ -24,6 +24,7 @@ from streams.features.facet_directory import FacetDirectory
 from streams.features.key_table import SEED, KeyTable
 from streams.features.model_traffic import model_hash
 from streams.features.stable_hash import stable_hash, stable_hashes
+from streams.sketch.catalogue import CatalogueIndex
 from streams.sketch.columns import sketch_columns
 from streams.sketch.layout import SKETCH_BYTES, SKETCH_VERSION
 
@@ -44,7 +45,11 @@ SILENT_MINUTES: Final = 30 * _MINUTES_PER_DAY
 
 
 class EventIntake:
-    """Decoder of one partition: knows its accounts, facets and models by number."""
+    """Decoder of one partition: knows its accounts, facets and models by number.
+
+    ``catalogued`` counts events that used a template of the catalogue, for information:
+    what is delivered again counts again.
+    """
 
     def __init__(
         self,
@@ -52,11 +57,14 @@ class EventIntake:
         directory: FacetDirectory,
         max_future_ms: int,
         writers: WriterSchemas | None = None,
+        catalogue: CatalogueIndex | None = None,
     ) -> None:
+        self.catalogued = 0
         self.accounts = accounts
         self.directory = directory
         self.max_future_ms = max_future_ms
         self._writers = writers
+        self._catalogue = catalogue
         self.models: list[str] = []
         self.model_bucket = np.zeros(0, np.int64)
         self.model_hashes = np.zeros(0, np.uint64)
@@ -113,6 +121,9 @@ class EventIntake:
         templates = np.stack(
             [sketch.head, sketch.tail, sketch.band0, sketch.band1, sketch.system], 1
         )
+        if self._catalogue is not None:
+            templates, public = self._catalogue.without(templates)
+            self.catalogued += int(public.sum())
         infrastructure = np.stack(
             [
                 self.directory.numbers_of(kind, texts[field])

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, cast
 
 from streams.config import Config
 from streams.contracts import WriterSchemas, decode_chunk
+from streams.engine.accounts_stage import AccountsStage
 from streams.engine.campaigns_stage import CampaignsStage
 from streams.engine.control_stage import ControlRecord, forward
 from streams.engine.murmur2 import partition_of
@@ -108,6 +109,12 @@ class Pipeline:
         self._ends[topic][partition] += len(values)
         stage = self.stages[topic][partition]
         self.rejected += stage.take(Chunk(offsets, values, timestamps))
+
+    @property
+    def catalogued(self) -> int:
+        """Count the events that used a template of the catalogue."""
+        sources = self.stages["llm.requests"]
+        return sum(cast(AccountsStage, stage).intake.catalogued for stage in sources)
 
     def schedule(self, entries: Iterable[ScheduledEntry]) -> None:
         """Let operators' entries take effect, each after its minute of event time.

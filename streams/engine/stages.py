@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Self
 
+import msgspec
+
 from streams.config import Config
 from streams.contracts.records import Mode
 from streams.contracts.topics import load_topics
@@ -14,9 +16,10 @@ from streams.engine.campaigns_stage import CampaignsStage
 from streams.engine.control_stage import ControlStage
 from streams.engine.facets_stage import FacetsStage
 from streams.engine.stage import Stage
-from streams.models.reference import load_reference
+from streams.models.reference import Reference, load_reference
+from streams.sketch.catalogue import load_catalogue
 
-__all__ = ["STAGES", "StageSpec", "Topology"]
+__all__ = ["STAGES", "StageSpec", "Topology", "reference_in_use"]
 
 
 class Topology(NamedTuple):
@@ -46,6 +49,20 @@ class StageSpec(NamedTuple):
     make: Callable[[int, Topology, Config, WriterSchemas | None], Stage]
 
 
+def reference_in_use(config: Config) -> Reference:
+    """Give the shipped reference; with a catalogue its version names that, too.
+
+    The version is in every action, alert and decision: a decision can only be computed
+    again with the same reference and the same catalogue.
+    """
+    reference = load_reference()
+    if not config.catalogue:
+        return reference
+    digest = load_catalogue(config.catalogue).digest
+    version = f"{reference.version}+catalogue.{digest}"
+    return msgspec.structs.replace(reference, version=version)
+
+
 def _accounts(
     partition: int, topology: Topology, config: Config, writers: WriterSchemas | None
 ) -> Stage:
@@ -55,6 +72,7 @@ def _accounts(
         likeness=load_reference().account.model(),
         max_future_hours=config.max_future,
         writers=writers,
+        catalogue=load_catalogue(config.catalogue).index if config.catalogue else None,
     )
 
 
@@ -71,7 +89,7 @@ def _campaigns(
     return CampaignsStage(
         partition,
         facet_partitions=topology.facet_partitions,
-        reference=load_reference(),
+        reference=reference_in_use(config),
         mode=mode,
         appeal_key=config.appeal_key,
     )

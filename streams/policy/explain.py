@@ -280,7 +280,8 @@ def _counterfactuals(
 
 
 def _same_reference(decision: Decision, reference: Reference, notes: list[str]) -> bool:
-    if decision.model_version == reference.version:
+    # With a catalogue of templates the version names that, too, after a plus sign.
+    if decision.model_version.partition("+")[0] == reference.version:
         return True
     told = (
         f"reference {decision.model_version} decided, and this is "

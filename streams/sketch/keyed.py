@@ -43,6 +43,7 @@ __all__ = [
     "FieldHash",
     "MinHasher",
     "key_epoch",
+    "key_fingerprint",
     "usable_key",
 ]
 
@@ -58,6 +59,15 @@ def key_epoch(key_id: str) -> int:
     """
     name = key_id.encode("utf-8", "surrogatepass")
     return hashlib.blake2b(name, digest_size=1, person=b"sketch-key-id").digest()[0]
+
+
+def key_fingerprint(key: bytes) -> str:
+    """Give 16 hexadecimal digits that are the same for the same key, and no help in it.
+
+    >>> key_fingerprint(b"k" * 32)
+    '1f97e147b5f3aa58'
+    """
+    return f"{FieldHash(usable_key(key), 'keyprint')():016x}"
 
 
 def usable_key(key: bytes) -> bytes:

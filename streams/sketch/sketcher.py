@@ -16,6 +16,7 @@ from streams.sketch.keyed import (
     FieldHash,
     MinHasher,
     key_epoch,
+    key_fingerprint,
     usable_key,
 )
 from streams.sketch.layout import (
@@ -91,7 +92,8 @@ class Sketcher:
     ``key`` is secret: 32 random bytes, the same in all gateways; ``key_id`` names it
     and is not secret. The sketch is a function of key, key id and prompt alone: the
     same in every process, on every platform, in every release with the same
-    ``SKETCH_VERSION``. Threads may share a sketcher.
+    ``SKETCH_VERSION``. Threads may share a sketcher. ``fingerprint`` names the key
+    without revealing it: two sketchers with the same one make equal sketches.
 
     >>> sketcher = Sketcher(b"0123456789abcdef0123456789abcdef", "2025-07")
     >>> first = sketcher.sketch("Solve 2 + 3 = x for x. Let's think step by step.")
@@ -104,12 +106,13 @@ class Sketcher:
 
     __slots__ = (
         "_epoch", "_exact", "_head", "_idle", "_key", "_minhash", "_system",
-        "_systems", "_tail", "_tools",
+        "_systems", "_tail", "_tools", "fingerprint",
     )  # fmt: skip
 
     def __init__(self, key: bytes, key_id: str) -> None:
         self._key = usable_key(key)
         self._epoch = key_epoch(key_id)
+        self.fingerprint = key_fingerprint(self._key)
         self._exact = FieldHash(self._key, "exact")
         self._head = FieldHash(self._key, "head")
         self._tail = FieldHash(self._key, "tail")

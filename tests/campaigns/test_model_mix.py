@@ -91,7 +91,7 @@ def test_who_takes_a_model_up_like_everybody_is_not_ahead(seed: int) -> None:
 def test_a_few_tries_are_no_move(seed: int) -> None:
     simulated = Simulation(seed)
     simulated.run(24, 0.0)
-    assert simulated.run(96, 0.0004, others=0.3) == []
+    assert simulated.run(96, 0.0001, others=0.3) == []
 
 
 @pytest.mark.parametrize("seed", range(4))
