@@ -87,15 +87,17 @@ class Groups:
 
     def put_edge(self, account: str, facet: int, edge: Edge) -> None:
         """Set a membership of a known account, and count it in the profiles."""
-        fresh = facet not in self.graph.accounts[account].edges
+        edges = self.graph.accounts[account].edges
+        if facet in edges:
+            edges[facet] = edge
+            return
         self.graph.put_edge(account, facet, edge)
-        if fresh and not self.graph.facets[facet].is_template:
-            groups = {
-                self.graph.facets[t].group for t in self.graph.templates_of(account)
-            }
-            for number in groups & self._profiles.keys():
-                if account in self.by_number[number].uses:
-                    self._profiles[number].link(facet)
+        facets, profiles = self.graph.facets, self._profiles
+        if profiles and not facets[facet].is_template:
+            groups = {facets[t].group for t in self.graph.templates_of(account)}
+            for number in groups:
+                if number in profiles and account in self.by_number[number].uses:
+                    profiles[number].link(facet)
 
     def partners(self, facet: int, campaigns: Container[int]) -> list[int]:
         """List groups that a grown ``facet`` shows to be one, by number.

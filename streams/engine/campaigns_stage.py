@@ -108,11 +108,12 @@ class CampaignsStage(MinuteStage[Output]):
     ) -> Iterator[Output]:
         yield from self._decider.expire(minute)
         touched: dict[int, set[str]] = {}
-        facets: dict[int, None] = {}
         links, models = self._sorted_out(minute, rows)
+        facets = {link.facet: link for link in links}
+        for link in facets.values():
+            self._put_facet(link)
         for link in links:
             self._put(link)
-            facets[link.facet] = None
         for link in links:
             if self.graph.facets[link.facet].is_template:
                 group = self.groups.of_template(link.facet, minute)
@@ -167,13 +168,17 @@ class CampaignsStage(MinuteStage[Output]):
         self.state.operation.traffic.add(minute, events)
         self.state.operation.models.add(minute, model, events)
 
-    def _put(self, link: LinkRow) -> None:
-        graph = self.graph
-        node = graph.facets.get(link.facet)
+    def _put_facet(self, link: LinkRow) -> None:
+        """Take a facet's state, which is the same in all of its rows of a minute."""
+        facets = self.graph.facets
+        node = facets.get(link.facet)
         if node is None:
-            node = graph.facets[link.facet] = FacetNode(link.kind, link.name, 0, 0, 0)
+            node = facets[link.facet] = FacetNode(link.kind, link.name, 0, 0, 0)
         node.degree, node.samples = link.degree, link.samples
         node.distinct, node.families = link.distinct, link.families
+
+    def _put(self, link: LinkRow) -> None:
+        graph = self.graph
         account = graph.accounts.get(link.account)
         if account is None:
             account = AccountNode(link.owner, link.created, 0, 0, 0)

@@ -180,8 +180,7 @@ class EventIntake:
             ("organization_id", b"organization:", at[member]),
             ("account_id", b"account:", at[~member]),
         ):
-            values = texts[field].select(some).values()
-            owner[some] = stable_hashes((one or b"" for one in values), prefix=prefix)
+            owner[some] = stable_hashes(texts[field].select(some), prefix=prefix)
         return owner
 
     def _models(self, names: ByteColumn) -> npt.NDArray[np.int64]:

@@ -80,12 +80,16 @@ def model_row(minute: int, facet: int, model: str, uses: int) -> LinkTuple:
 def _about_nobody(
     minute: int, facet: int, kind: int, name: str, count: int
 ) -> LinkTuple:
-    row = LinkRow(
-        minute=minute,
-        facet=facet,
+    return (minute, facet, "", kind, name, *_NOTHING, minute, minute, count, *_UNUSED)
+
+
+_NOBODY: Final = msgspec.structs.astuple(
+    LinkRow(
+        minute=0,
+        facet=0,
         account="",
-        kind=kind,
-        name=name,
+        kind=0,
+        name="",
         degree=0,
         exchanges=0,
         samples=0,
@@ -93,15 +97,19 @@ def _about_nobody(
         families=[],
         owner=0,
         created=-1,
-        first=minute,
-        last=minute,
-        count=count,
+        first=0,
+        last=0,
+        count=0,
         events=0,
         templated=0,
         likeness=0,
         slots=0,
     )
-    return msgspec.structs.astuple(row)
+)
+_NOTHING: Final = _NOBODY[5:12]
+"""From ``degree`` to ``created``."""
+_UNUSED: Final = _NOBODY[15:]
+"""From ``events`` on."""
 
 
 _decoder = msgspec.msgpack.Decoder(list[LinkRow])
@@ -147,6 +155,12 @@ def member_links(
 
 
 def _payloads(rows: Iterable[LinkTuple]) -> Iterator[bytes]:
+    """Encode rows as lists, each of as many as fit."""
+    rows = list(rows)
+    whole = msgspec.msgpack.encode(rows)
+    if len(whole) <= _PART_BYTES:  # as nearly always
+        yield whole
+        return
     part: list[msgspec.Raw] = []
     size = 0
     for row in rows:

@@ -11,7 +11,8 @@ from itertools import islice
 from typing import Final, NamedTuple, cast
 
 from streams.config import Config
-from streams.contracts import WriterSchemas, decode_chunk
+from streams.contracts import WriterSchemas
+from streams.contracts.fields import decode_fields
 from streams.engine.accounts_stage import AccountsStage
 from streams.engine.campaigns_stage import CampaignsStage
 from streams.engine.control_stage import ControlRecord, forward
@@ -23,6 +24,8 @@ from streams.policy.policy import Policy
 __all__ = ["Pipeline", "ScheduledEntry", "flushes", "history_batches", "replay"]
 
 _MILLISECONDS: Final = 60_000
+_PLACING_FIELDS: Final = ("account_id", "occurred_at")
+"""What a record's partition and timestamp are made of."""
 _BATCH: Final = 20_000
 """Events between two flushes: large batches of minutes are cheaper to apply."""
 
@@ -69,25 +72,26 @@ class Pipeline:
 
         Without timestamps every record is as old as its event.
         """
-        decoded = decode_chunk("RequestEvent", values, writers=self._writers)
-        partitions = self.topology.request_partitions
-        keys = decoded.frame["account_id"].to_list()
-        home = dict(
-            zip(
-                decoded.kept.tolist(),
-                [partition_of(key, partitions) for key in keys],
-                strict=True,
-            )
+        decoded = decode_fields(
+            "RequestEvent", values, _PLACING_FIELDS, writers=self._writers
         )
+        kept = decoded.kept.tolist()
+        home = [0] * len(values)
+        if kept:
+            partitions = self.topology.request_partitions
+            for at, key in zip(kept, decoded.bytes["account_id"].texts(), strict=True):
+                home[at] = partition_of(key or "", partitions)
         if timestamps is None:
-            times = decoded.frame["occurred_at"].to_list()
-            dated = dict(zip(decoded.kept.tolist(), times, strict=True))
-            timestamps = [dated.get(at, 0) for at in range(len(values))]
+            timestamps = [0] * len(values)
+            if kept:
+                times = decoded.longs["occurred_at"].values.tolist()
+                for at, time in zip(kept, times, strict=True):
+                    timestamps[at] = time
         parts: list[tuple[list[bytes], list[int]]] = [
-            ([], []) for _ in range(partitions)
+            ([], []) for _ in range(self.topology.request_partitions)
         ]
         for at, value in enumerate(values):
-            records, stamps = parts[home.get(at, 0)]
+            records, stamps = parts[home[at]]
             records.append(value)
             stamps.append(timestamps[at])
         for partition, (records, stamps) in enumerate(parts):

@@ -87,7 +87,7 @@ class FacetDirectory:
         self.kinds[added] = kind
         self.counts[added] = np.zeros(1, _PACKED)
         prefix = f"{INFRASTRUCTURE_KINDS[kind]}:".encode()
-        self.hashes[added] = stable_hashes(self.texts.values(added), prefix=prefix)
+        self.hashes[added] = stable_hashes(self.texts.column(added), prefix=prefix)
 
     def hashes_of(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
         """Give the hashes of facets by row number; -1 gives 0.
