@@ -61,6 +61,8 @@ def squared_distances(left: Floats, right: Floats) -> Floats:
     >>> squared_distances(np.float32([[0, 0]]), np.float32([[3, 4], [0, 1]])).tolist()
     [[25.0, 1.0]]
     """
-    found: Floats = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1)
-    found -= 2 * (left @ right.T)
+    found: Floats = left @ right.T  # and in place from here: it may be large
+    found *= -2
+    found += (left**2).sum(axis=1)[:, None]
+    found += (right**2).sum(axis=1)
     return found

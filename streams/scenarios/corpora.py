@@ -93,8 +93,12 @@ class Corpora:
         A role is taken by its exact name, else all roles that begin with it;
         ``a+b`` joins roles. When none is there, prompts are made up in their manner.
         """
+        return [prompts for _, prompts in self.named_sets(roles)]
+
+    def named_sets(self, roles: Sequence[str]) -> list[tuple[str, list[Prompt]]]:
+        """Give the same as `sets`, each list with the name of its corpus."""
         for role in roles:
-            found = [prompts for part in role.split("+") for prompts in self._of(part)]
+            found = [each for part in role.split("+") for each in self._of(part)]
             if found:
                 return found
         return self._make(roles[0])
@@ -104,7 +108,7 @@ class Corpora:
         self._pools[role] = corpora
         self._joined.clear()
 
-    def _of(self, role: str) -> list[list[Prompt]]:
+    def _of(self, role: str) -> list[tuple[str, list[Prompt]]]:
         """Give the pools of one role, by exact name or else by prefix."""
         named = (
             [role]
@@ -112,7 +116,7 @@ class Corpora:
             else [name for name in sorted(self._pools) if name.startswith(role)]
         )
         return [
-            self._pools[name][corpus]
+            (corpus, self._pools[name][corpus])
             for name in named
             for corpus in sorted(self._pools[name])
         ]
@@ -124,7 +128,7 @@ class Corpora:
             self._joined[key] = [p for prompts in self.sets(roles) for p in prompts]
         return self._joined[key]
 
-    def _make(self, roles: str) -> list[list[Prompt]]:
+    def _make(self, roles: str) -> list[tuple[str, list[Prompt]]]:
         """Make up as many sets for each joined role as a corpus might have."""
         each = GENERATED // GENERATED_SETS
         for role in roles.split("+"):
@@ -135,7 +139,7 @@ class Corpora:
                 ]
                 for number in range(GENERATED_SETS)
             }
-        return self.sets([roles])
+        return self.named_sets([roles])
 
 
 def _files(folder: Path) -> list[Path]:

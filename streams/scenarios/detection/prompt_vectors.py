@@ -73,12 +73,12 @@ def prompt_pool(
     prompts: list[Prompt] = []
     corpus: list[int] = []
     for side, role in enumerate(roles):
-        for number, found in enumerate(corpora.sets((role,))):
+        for number, (name, found) in enumerate(corpora.named_sets((role,))):
             chance = Random(f"{seed} {role} {number}")  # noqa: S311 must repeat
             limit = most if side or most_benign is None else most_benign
             drawn = chance.sample(found, min(limit, len(found)))
             corpus += [len(names)] * len(drawn)
-            names.append(f"{role}{number}")
+            names.append(name)
             hostile.append(bool(side))
             prompts += drawn
     sketcher = Sketcher(SIMULATION_KEY, SIMULATION_KEY_ID)

@@ -36,6 +36,7 @@ from numpy.typing import NDArray
 from river.anomaly import HalfSpaceTrees
 from scipy.stats import shapiro
 
+from streams.models.sketch_space import squared_distances
 from streams.scenarios.detection.midas import MidasR
 from streams.scenarios.detection.own_statistics import OWN, OwnStatistics, Window
 from streams.scenarios.detection.prompt_vectors import PromptPool
@@ -78,8 +79,8 @@ def median_width(vectors: Floats) -> float:
 
 
 def _squared_distances(left: Floats, right: Floats) -> Floats:
-    lengths = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1)[None, :]
-    found: Floats = np.maximum(lengths - 2 * left @ right.T, 0)
+    found = squared_distances(left, right)
+    np.maximum(found, 0, out=found)  # rounding may go below
     return found
 
 
@@ -96,7 +97,10 @@ class Kernel:
 
     def __init__(self, pool: Floats, reference: Ints) -> None:
         gamma = median_width(pool[reference])
-        self._gram: Floats = np.exp(-gamma * _squared_distances(pool, pool))
+        # In place: of ten thousand prompts it takes 400 MB.
+        self._gram = _squared_distances(pool, pool)
+        self._gram *= np.float32(-gamma)
+        np.exp(self._gram, out=self._gram)
         self._to_reference = self._gram[:, reference].mean(axis=1)
         self._own = float(self._to_reference[reference].mean())
 
@@ -119,6 +123,7 @@ class WindowStatistics:
         reference: Ints,
         names: Sequence[str] = STATISTICS,
     ) -> None:
+        self.names = tuple(names)
         self._pool = pool
         self._reference = reference
         self._distances: dict[bytes, NDArray[np.float64]] = {}

@@ -22,6 +22,7 @@ flatter what looks for near queries.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Literal, NamedTuple
 
@@ -84,7 +85,10 @@ class WindowPlan(NamedTuple):
 
 
 class WindowFigures(msgspec.Struct, frozen=True):
-    """One cell; ``fpr`` is of benign windows of this size, whatever the share."""
+    """One cell; ``fpr`` is of benign windows of this size, whatever the share.
+
+    ``families`` is the share of windows found of each attack family.
+    """
 
     statistic: str
     groups: Groups
@@ -93,6 +97,26 @@ class WindowFigures(msgspec.Struct, frozen=True):
     fpr: Rate
     tpr: Rate
     target: float
+    families: dict[str, float] = {}
+
+
+class _Cell:
+    """Alarms and windows of a cell, over the folds."""
+
+    def __init__(self) -> None:
+        self.wrong = [0, 0]
+        self.found: dict[str, list[int]] = {}
+
+    def figures(
+        self, statistic: str, groups: Groups, share: float, window: int
+    ) -> WindowFigures:
+        """Turn counts into rates."""
+        hits, trials = map(sum, zip(*self.found.values(), strict=True))
+        rates = {name: round(hit / of, 4) for name, (hit, of) in self.found.items()}
+        return WindowFigures(
+            statistic, groups, share, window,
+            Rate.of(*self.wrong), Rate.of(hits, trials), TARGETS[groups], rates,
+        )  # fmt: skip
 
 
 def threshold(scores: NDArray[np.float64], target: float) -> float:
@@ -138,24 +162,21 @@ def window_test(
     total = (1 + plan.folds) * len(plan.windows)
     figures = []
     for groups in ("pooled", "heterogeneous"):
-        counts: dict[tuple[str, float, int], list[int]] = {}
+        cells: dict[tuple[str, float, int], _Cell] = {}
         rng = generator(seed, "windows", groups)
         for fold in _folds(pool, plan, groups, rng):
             statistics = WindowStatistics(pool, fold.reference, plan.statistics)
             for window in plan.windows:
                 drawn = _drawn(pool, plan, groups, fold=fold, window=window, rng=rng)
                 _count(
-                    statistics, plan, groups, window=window, drawn=drawn, counts=counts
+                    statistics, pool, groups, window=window, drawn=drawn, cells=cells
                 )
                 done += 1
                 progress("windows", done, total)
         figures += [
-            WindowFigures(
-                name, groups, share, window, Rate.of(*found[:2]), Rate.of(*found[2:]),
-                TARGETS[groups],
-            )
-            for (name, share, window), found in counts.items()
-        ]  # fmt: skip
+            cell.figures(name, groups, share, window)
+            for (name, share, window), cell in cells.items()
+        ]
     return tuple(figures)
 
 
@@ -194,11 +215,15 @@ def _parts(
 
 
 class _Drawn(NamedTuple):
-    """Windows of one size: to set the threshold by, benign ones, attacks by share."""
+    """Windows of one size: to fit and to set the threshold by, benign ones, attacks.
+
+    ``families`` is the family of each attack, the same ones for every share.
+    """
 
     fitting: list[Window]
     calibration: list[Window]
     benign: list[Window]
+    families: Ints
     attacks: dict[float, list[Window]]
 
 
@@ -212,9 +237,9 @@ def _drawn(
     rng: np.random.Generator,
 ) -> _Drawn:
     parts = plan.folds if groups == "heterogeneous" else 1
-    families = [
-        np.flatnonzero(pool.corpus == family) for family in np.flatnonzero(pool.hostile)
-    ]
+    each = max(1, plan.attacks // parts)
+    families = np.flatnonzero(pool.hostile).repeat(each)
+    prompts = [np.flatnonzero(pool.corpus == family) for family in families]
     history = plan.history
 
     def ordinary(benign: _Benign) -> Window:
@@ -224,11 +249,11 @@ def _drawn(
         [ordinary(fold.calibration) for _ in range(plan.fitting)],
         [ordinary(fold.calibration) for _ in range(plan.calibration)],
         [ordinary(fold.test) for _ in range(plan.benign // parts)],
+        families,
         {
             share: [
-                _attacked(ordinary(fold.test), family, share, rng)
-                for family in families
-                for _ in range(max(1, plan.attacks // parts))
+                _attacked(ordinary(fold.test), of_family, share, rng)
+                for of_family in prompts
             ]
             for share in plan.shares
         },
@@ -237,25 +262,30 @@ def _drawn(
 
 def _count(
     statistics: WindowStatistics,
-    plan: WindowPlan,
+    pool: PromptPool,
     groups: Groups,
     *,
     window: int,
     drawn: _Drawn,
-    counts: dict[tuple[str, float, int], list[int]],
+    cells: dict[tuple[str, float, int], _Cell],
 ) -> None:
     """Add alarms and windows: benign ones, then attacks."""
     statistics.fit(drawn.fitting)
-    for name in plan.statistics:
+    for name in statistics.names:
         scores = statistics.score(name, drawn.calibration)
         limit = threshold(scores, TARGETS[groups])
         wrong = int((statistics.score(name, drawn.benign) > limit).sum())
         for share, hostile in drawn.attacks.items():
-            right = int((statistics.score(name, hostile) > limit).sum())
-            cell = counts.setdefault((name, share, window), [0, 0, 0, 0])
-            found = (wrong, len(drawn.benign), right, len(hostile))
-            for at, value in enumerate(found):
-                cell[at] += value
+            alarms = statistics.score(name, hostile) > limit
+            cell = cells.setdefault((name, share, window), _Cell())
+            cell.wrong[0] += wrong
+            cell.wrong[1] += len(drawn.benign)
+            met = Counter(drawn.families.tolist())
+            right = Counter(drawn.families[alarms].tolist())
+            for family, trials in met.items():
+                found = cell.found.setdefault(pool.names[family], [0, 0])
+                found[0] += right[family]
+                found[1] += trials
 
 
 def _group(

@@ -111,6 +111,9 @@ def test_all_cells_are_there_and_pure_windows_are_found(pool: PromptPool) -> Non
     for cell in cells:
         assert cell.fpr.trials == 12
         assert cell.tpr.trials > 0
+        assert np.mean(list(cell.families.values())) == pytest.approx(
+            cell.tpr.rate, abs=1e-3
+        )
     found = {(c.statistic, c.groups, c.share): c for c in cells}
     assert found["markers_mmd", "pooled", 1.0].tpr.rate == 1.0
     assert found["rate_limit", "pooled", 1.0].tpr.rate == 0.0
