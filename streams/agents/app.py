@@ -28,7 +28,6 @@ _log = logging.getLogger(__name__)
 
 # Chunks that wait for an agent; the reader stops when they are that many.
 _QUEUED_CHUNKS = 8
-_CHUNKS_PER_READ = 8
 # Six chances within a session, and never rarer than Kafka's own default of 3 s.
 _HEARTBEATS_PER_SESSION = 6
 _HEARTBEAT_SLOWEST = 3.0  # s
@@ -211,7 +210,6 @@ def make_app(
         broker_session_timeout=config.session_timeout,
         broker_heartbeat_interval=heartbeat,
         broker_commit_interval=config.flush_interval,
-        broker_max_poll_records=config.chunk_records * _CHUNKS_PER_READ,
         consumer_auto_offset_reset="earliest",
         producer_acks=-1,
         # What is many is compressed in `record_batch`, the rest by the broker.

@@ -19,7 +19,9 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage, Message
 from faust.types.transports import ConsumerT, ProducerT
 
+from streams.agents.broker_answers import BrokerAnswers
 from streams.agents.fetched_chunk import FetchedChunk
+from streams.bus.record_columns import RecordColumns
 from streams.engine.stage import Chunk
 
 __all__ = ["ChunkedConsumer", "ChunkedTransport", "IdempotentProducer"]
@@ -49,6 +51,7 @@ class _ChunkedThread(driver.AIOKafkaConsumerThread):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._answers: BrokerAnswers | None = None
         self._runs: dict[TP, _Run] = {}
         self._runs_made = 0
         self._runs_of: object = None  # the assignment that the runs belong to
@@ -63,6 +66,8 @@ class _ChunkedThread(driver.AIOKafkaConsumerThread):
         max_records: int | None = None,
     ) -> dict[TP, _Chunks]:
         fetcher = consumer._fetcher
+        if self._answers is None:
+            self._answers = BrokerAnswers(fetcher)
         subscriptions = fetcher._subscriptions
         # A copy: Faust changes the set in place, and an empty set means "all" below.
         wanted = frozenset(active_partitions)
@@ -80,11 +85,9 @@ class _ChunkedThread(driver.AIOKafkaConsumerThread):
                     await asyncio.sleep(_REBALANCE_POLL)
                     return {}
                 self._begin_runs(consumer)
-                # With no timeout this takes what is there without giving way, so the
-                # positions before and after belong to these records.
-                records = await fetcher.fetched_records(
-                    wanted, timeout=0, max_records=max_records
-                )
+                # This takes what is there without giving way, so the positions before
+                # and after belong to these records.
+                records = self._answers.take(wanted)
                 for tp, position in self._positions(consumer).items():
                     self._runs[tp].position = position
                 if records:
@@ -120,14 +123,14 @@ class _ChunkedThread(driver.AIOKafkaConsumerThread):
                 self._runs[tp] = _Run(self._runs_made, position)
                 self._runs_made += 1
 
-    def _cut(self, tp: TP, records: list[Any]) -> _Chunks:
+    def _cut(self, tp: TP, records: RecordColumns) -> _Chunks:
         size = cast(ChunkedConsumer, self.consumer).chunk_records
         run = self._runs[tp]
         chunks = []
-        for begin in range(0, len(records), size):
-            part = records[begin : begin + size]
+        for begin in range(0, len(records.offsets), size):
+            part = records.part(begin, begin + size)
             start, run.index = run.handed, run.index + 1
-            run.handed = part[-1].offset + 1
+            run.handed = part.offsets[-1] + 1
             chunks.append(_as_chunk(part, run, start))
         return chunks
 
@@ -177,15 +180,11 @@ class _ChunkedThread(driver.AIOKafkaConsumerThread):
         return run.number, run.index
 
 
-def _as_chunk(records: list[Any], run: _Run, start: int) -> FetchedChunk:
+def _as_chunk(records: RecordColumns, run: _Run, start: int) -> FetchedChunk:
+    offsets, values, timestamps, keys, headers = records
     return FetchedChunk(
-        chunk=Chunk(
-            [r.offset for r in records],
-            [r.value for r in records],
-            [r.timestamp for r in records],
-            [r.key for r in records],
-        ),
-        headers=[r.headers for r in records],
+        chunk=Chunk(offsets, values, timestamps, keys),
+        headers=headers,
         run=run.number,
         index=run.index,
         start=start,

@@ -1,0 +1,88 @@
+"""Takes whole answers of the broker out of aiokafka's fetcher, as columns.
+
+aiokafka decides what is fetched, checks what came and follows the positions. Its client
+is wrapped, so that the bytes of each answer are at hand when it hands over the records;
+where they cannot be read as columns, aiokafka's own reader makes them, one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import Any
+
+from aiokafka.consumer.fetcher import READ_UNCOMMITTED, FetchResult
+from aiokafka.protocol.fetch import FetchRequest
+from faust.types import TP
+
+from streams.bus.record_columns import RecordColumns, read_records
+
+__all__ = ["BrokerAnswers"]
+
+
+class BrokerAnswers:
+    """Stands for the client of a fetcher, and keeps the last answer per partition."""
+
+    def __init__(self, fetcher: Any) -> None:
+        self._fetcher = fetcher
+        self._client = fetcher._client
+        self._kept: dict[TP, bytes] = {}
+        fetcher._client = self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    async def send(self, node_id: Any, request: Any, **options: Any) -> Any:
+        """Send a request; keep what the answer to a fetch brings."""
+        answer = await self._client.send(node_id, request, **options)
+        if isinstance(request, FetchRequest):
+            for topic, partitions in answer.topics:
+                for partition, _error, _end, *rest in partitions:
+                    self._kept[TP(topic, partition)] = rest[-1]
+        return answer
+
+    def take(self, wanted: Container[TP]) -> dict[TP, RecordColumns]:
+        """Take all that was fetched for the wanted partitions; ask for more of them.
+
+        Raises what aiokafka would raise for a partition.
+        """
+        fetcher = self._fetcher
+        taken: dict[TP, RecordColumns] = {}
+        for tp in list(fetcher._records):
+            result = fetcher._records[tp]
+            if tp not in wanted:
+                if not fetcher._subscriptions.is_assigned(tp):
+                    del fetcher._records[tp]
+                continue
+            if isinstance(result, FetchResult):
+                columns = self._read(tp, result)
+                if columns.offsets:
+                    taken[tp] = columns
+            elif taken:
+                break  # the error is for the next call
+            del fetcher._records[tp]
+            fetcher._notify(fetcher._wait_consume_future)
+            if not isinstance(result, FetchResult):
+                result.check_raise()
+        for tp in self._kept.keys() - fetcher._records.keys():
+            del self._kept[tp]
+        return taken
+
+    def _read(self, tp: TP, result: Any) -> RecordColumns:
+        raw = self._kept.pop(tp, None)
+        if raw is not None and result.check_assignment(tp) and result.has_more():
+            records = result._partition_records
+            if records._isolation_level == READ_UNCOMMITTED:
+                read = read_records(bytes(raw), records.next_fetch_offset)
+                if read is not None:
+                    columns, records.next_fetch_offset = read
+                    result._update_position()
+                    result._partition_records = None
+                    return columns
+        found = result.getall()
+        return RecordColumns(
+            [r.offset for r in found],
+            [r.value for r in found],
+            [r.timestamp for r in found],
+            [r.key for r in found],
+            [r.headers for r in found],
+        )
