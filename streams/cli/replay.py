@@ -92,7 +92,10 @@ def _report(
         f"{len(pipeline.rejected)} events refused"
     )
     if catalogue:
-        print(f"{pipeline.catalogued} events used templates of {catalogue}")
+        public, strange = pipeline.catalogued
+        print(f"{public} events used templates of {catalogue}")
+        if strange:
+            print(f"{strange} sketches were made with a key that it was not built with")
     if pipeline.rejected:
         first = pipeline.rejected[0]
         print(f"first refusal: {type(first.error).__name__}: {first.error}")

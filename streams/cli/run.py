@@ -50,6 +50,7 @@ def run(
     from streams.agents.changelog_topics import ensure_changelogs
     from streams.agents.placed_stage import place_stages
     from streams.agents.supervisor import Supervisor
+    from streams.engine.stages import reference_in_use
 
     logging.basicConfig(stream=sys.stderr, level=log_level, format="%(message)s")
     config = Config.from_mapping(os.environ)
@@ -59,5 +60,6 @@ def run(
         app_id=app_id or config.app_id,
         mode=mode or config.mode,
     )
+    reference_in_use(config)  # a catalogue that cannot be read is told here, and once
     ensure_changelogs(config, place_stages(config))
     sys.exit(Supervisor(config, workers, place_stages, log_level=log_level).run())

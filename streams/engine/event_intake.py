@@ -47,8 +47,9 @@ SILENT_MINUTES: Final = 30 * _MINUTES_PER_DAY
 class EventIntake:
     """Decoder of one partition: knows its accounts, facets and models by number.
 
-    ``catalogued`` counts events that used a template of the catalogue, for information:
-    what is delivered again counts again.
+    ``catalogued`` counts events that used a template of the catalogue, and
+    ``strange_keys`` those with a sketch of a key that it was not built with; both are
+    for information, as what is delivered again counts again.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class EventIntake:
         writers: WriterSchemas | None = None,
         catalogue: CatalogueIndex | None = None,
     ) -> None:
-        self.catalogued = 0
+        self.catalogued = self.strange_keys = 0
         self.accounts = accounts
         self.directory = directory
         self.max_future_ms = max_future_ms
@@ -124,6 +125,8 @@ class EventIntake:
         if self._catalogue is not None:
             templates, public = self._catalogue.without(templates)
             self.catalogued += int(public.sum())
+            strange = ~self._catalogue.epochs[sketch.key_epoch] & (sketch.version > 0)
+            self.strange_keys += int(strange.sum())
         infrastructure = np.stack(
             [
                 self.directory.numbers_of(kind, texts[field])

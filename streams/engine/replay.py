@@ -115,10 +115,14 @@ class Pipeline:
         self.rejected += stage.take(Chunk(offsets, values, timestamps))
 
     @property
-    def catalogued(self) -> int:
-        """Count the events that used a template of the catalogue."""
-        sources = self.stages["llm.requests"]
-        return sum(cast(AccountsStage, stage).intake.catalogued for stage in sources)
+    def catalogued(self) -> tuple[int, int]:
+        """Count events with a catalogued template, and with a key it does not have."""
+        stages = self.stages["llm.requests"]
+        intakes = [cast(AccountsStage, stage).intake for stage in stages]
+        return (
+            sum(intake.catalogued for intake in intakes),
+            sum(intake.strange_keys for intake in intakes),
+        )
 
     def schedule(self, entries: Iterable[ScheduledEntry]) -> None:
         """Let operators' entries take effect, each after its minute of event time.

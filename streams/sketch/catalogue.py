@@ -105,10 +105,14 @@ class Catalogue(msgspec.Struct, frozen=True, dict=True):
 
 
 class CatalogueIndex(NamedTuple):
-    """All keys of a catalogue, sorted, and which entry each one belongs to."""
+    """All keys of a catalogue, sorted, and which entry each one belongs to.
+
+    ``epochs`` (256) tells which key bytes of a sketch are those of its sketch keys.
+    """
 
     keys: NDArray[np.uint64]
     entry: NDArray[np.int64]
+    epochs: NDArray[np.bool_]
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> Self:
@@ -120,9 +124,12 @@ class CatalogueIndex(NamedTuple):
             for key in keys
         }
         found = sorted(pairs)
+        epochs = np.zeros(256, bool)
+        epochs[[key.epoch for key in catalogue.keys]] = True
         return cls(
             np.array(found, np.uint64),
             np.array([pairs[key] for key in found], np.int64),
+            epochs,
         )
 
     def find(self, templates: NDArray[np.uint64]) -> NDArray[np.int64]:

@@ -70,6 +70,10 @@ def test_a_wrong_key_is_noticed(tmp_path: Path, key: str) -> None:
     code, told, _ = run("catalogue", "check", out, "--events", events)
     assert (code, "no key of the catalogue" in told) == (1, True)
     assert "nothing is covered" in told
+    code, told, _ = run(
+        *("replay", events, "--out", str(tmp_path)), DISTILLWATCH_CATALOGUE=out
+    )
+    assert (code, "a key that it was not built with" in told) == (0, True)
 
 
 def test_shipped_templates_are_shown() -> None:
