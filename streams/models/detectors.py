@@ -79,6 +79,20 @@ DETECTOR_NOTES: Final = (
         ("joint",),
     ),
     DetectorNote(
+        "move to a new model",
+        "stable",
+        "Of found campaigns only, pooled over their templates, minute by minute: has a "
+        "model been taken up that the campaign never used (warning), and is it used "
+        "more than by everybody else in the same minutes (critical)? River's ADWIN, "
+        "hour by hour, for shifts between models in use, beyond everybody's own.",
+        "Shin, Ramdas and Rinaldo 2022 (e-detectors); Bifet and Gavaldà 2007 (ADWIN)",
+        "New templates and new accounts for the new model; fewer than three in ten "
+        "thousand exchanges.",
+        "A campaign that only tries what came out, as everybody does: the first "
+        "message says both shares. At most one a week for one that stays just "
+        "below what is tolerated.",
+    ),
+    DetectorNote(
         "own evidence",
         "stable",
         "What ties one account to its group: uses, templates, share of its traffic, "
