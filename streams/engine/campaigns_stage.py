@@ -107,20 +107,13 @@ class CampaignsStage(MinuteStage[Output]):
         self, minute: int, rows: list[tuple[Any, ...]]
     ) -> Iterator[Output]:
         yield from self._decider.expire(minute)
-        touched: dict[int, set[str]] = {}
         links, models = self._sorted_out(minute, rows)
         facets = {link.facet: link for link in links}
         for link in facets.values():
             self._put_facet(link)
         for link in links:
             self._put(link)
-        for link in links:
-            if self.graph.facets[link.facet].is_template:
-                group = self.groups.of_template(link.facet, minute)
-                touched.setdefault(group.number, set()).add(link.account)
-        for number, accounts in touched.items():
-            for account in sorted(accounts):
-                self.groups.recount(self.groups.by_number[number], account)
+        touched = self._recounted(minute, links)
         for facet in sorted(facets):
             for into, merged in self._link_groups(facet):
                 accounts = touched.pop(merged, set())
@@ -140,6 +133,18 @@ class CampaignsStage(MinuteStage[Output]):
                 actable = group.uses if renewed else touched[number]
                 chosen = sorted(actable)
                 yield from self._decider.decide(minute, group, campaign, chosen)
+
+    def _recounted(self, minute: int, links: list[LinkRow]) -> dict[int, set[str]]:
+        """Count templated exchanges of groups anew; give who has some, by group."""
+        touched: dict[int, set[str]] = {}
+        for link in links:
+            if self.graph.facets[link.facet].is_template:
+                group = self.groups.of_template(link.facet, minute)
+                touched.setdefault(group.number, set()).add(link.account)
+        for number, accounts in touched.items():
+            for account in sorted(accounts):
+                self.groups.recount(self.groups.by_number[number], account)
+        return touched
 
     def _apply_barrier(self, barrier: Barrier) -> Iterator[Output]:
         yield from self._decider.expire(barrier.minute)
