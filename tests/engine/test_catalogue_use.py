@@ -8,8 +8,10 @@ import msgspec
 import pytest
 
 from streams.config import Config
+from streams.contracts import write_container
 from streams.contracts.records import Alert, RequestEvent, decode_record, encode_record
 from streams.engine.campaigns_stage import CampaignsStage
+from streams.engine.catalogue_use import catalogue_use
 from streams.engine.replay import Pipeline
 from streams.engine.stages import reference_in_use
 from streams.errors import ConfigError
@@ -17,8 +19,9 @@ from streams.features.account_row import TEMPLATE_KINDS
 from streams.models.reference import load_reference
 from streams.scenarios.heartbeat import heartbeat_events
 from streams.sketch import Sketcher
-from streams.sketch.catalogue import CATALOGUED_KINDS
+from streams.sketch.catalogue import CATALOGUED_KINDS, load_catalogue
 from streams.sketch.catalogue_builder import build_catalogue, public_templates
+from streams.sketch.keyed import key_epoch
 
 _KEY = b"0123456789abcdef0123456789abcdef"
 _NOW = 1_770_000_059_000
@@ -92,6 +95,16 @@ def test_with_it_only_the_campaign_is(catalogue: str) -> None:
     [stage] = pipeline.stages["llm.links"]
     assert isinstance(stage, CampaignsStage)
     assert set(stage.graph.accounts) == guilty
+
+
+def test_a_file_of_events_is_looked_up(catalogue: str, tmp_path: Path) -> None:
+    events = [*honest(), *campaign()[0], campaign()[1][0]]
+    path = tmp_path / "events.avro"
+    write_container(path, "RequestEvent", map(msgspec.structs.asdict, events))
+    use = catalogue_use(load_catalogue(catalogue), path)
+    assert (use.sketched, use.covered) == (96, 48)
+    assert use.by_template == [("gsm8k-8-shot-cot", 48)]
+    assert use.strangers == [(key_epoch("heartbeat"), 48)]
 
 
 def test_every_decision_names_the_catalogue(catalogue: str) -> None:

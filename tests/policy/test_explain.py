@@ -153,6 +153,21 @@ def test_another_reference_gives_counts_and_a_note_but_no_feature_values() -> No
     assert "2019" in told.notes[0]
 
 
+def test_a_catalogue_beside_the_reference_changes_no_feature_value() -> None:
+    log = known(stands=action())
+    told = explain(SUBJECT, log, REFERENCE)
+    named = [
+        msgspec.structs.replace(
+            each, model_version=f"{each.model_version}+catalogue.0123abcd"
+        )
+        for each in log.decisions
+    ]
+    again = explain(SUBJECT, log._replace(decisions=named), REFERENCE)
+    assert any(each.features for each in told.counterfactuals)
+    assert again.counterfactuals == told.counterfactuals
+    assert again.notes == told.notes
+
+
 def test_a_policy_that_is_gone_is_noted() -> None:
     told = explain(SUBJECT, known(policies={}), REFERENCE)
     assert [each.about for each in told.counterfactuals] == ["campaign"]
