@@ -7,6 +7,7 @@ where the chunk has them, and become Python strings only when they are new.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
@@ -138,14 +139,13 @@ class ByteColumn(NamedTuple):
         True
         """
         words, size = self.words(), np.maximum(self.size, 0)
-        # Mixed first, so that neighbouring seeds have nothing in common.
-        begin = _mix(_mix(np.array([seed], np.uint64), _LENGTH_FACTOR), _LENGTH_FACTOR)
+        begin = _begin(seed)
         if loops():
             from streams.contracts.hash_loops import hash_loop  # noqa: PLC0415  numba
 
             hashes = np.empty(len(size), np.uint64)
             constants = _LENGTH_FACTOR, _FACTOR, _FOLD
-            hash_loop(words, self.at, self.size, begin[0], *constants, hashes)
+            hash_loop(words, self.at, self.size, begin, *constants, hashes)
             return hashes
         mixed = size.astype(np.uint64) * _LENGTH_FACTOR ^ begin
         for start in range(0, int(size.max(initial=0)), _WORD):
@@ -170,6 +170,13 @@ class ByteColumn(NamedTuple):
         if not fits.all():
             rows[~fits] = 0
         return rows
+
+
+@lru_cache
+def _begin(seed: int) -> np.uint64:
+    """Mix a seed, so that neighbouring ones have nothing in common."""
+    mixed = _mix(np.array([seed], np.uint64), _LENGTH_FACTOR)
+    return np.uint64(_mix(mixed, _LENGTH_FACTOR)[0])
 
 
 def _head(word: npt.NDArray[np.uint64], size: _Ints) -> npt.NDArray[np.uint64]:

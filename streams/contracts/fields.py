@@ -9,7 +9,7 @@ what another schema wrote, goes through `columnar` and gives the same answers.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -96,11 +96,15 @@ class _Datums(NamedTuple):
     ends: Places
 
     @classmethod
-    def of(cls, values: Sequence[bytes], skip: int = 0) -> Self:
-        """Join values; the datums begin ``skip`` bytes into each."""
-        sizes = np.fromiter(map(len, values), np.int64, len(values))
+    def of(cls, values: Sequence[bytes | None], skip: int = 0) -> Self:
+        """Join values; the datums begin ``skip`` bytes into each.
+
+        Raises `TypeError` where there is a None: nearly never, so nobody looks first.
+        """
+        blob = b"".join(cast(Sequence[bytes], values))
+        sizes = np.fromiter(map(len, cast(Sequence[bytes], values)), np.int64)
         ends = np.cumsum(sizes)
-        return cls(b"".join(values), ends - sizes + skip, ends)
+        return cls(blob, ends - sizes + skip, ends)
 
     def take(self, index: Places) -> list[bytes]:
         """Cut datums out."""
@@ -119,12 +123,14 @@ def _of_one_writer(
     values: Sequence[bytes | None], writers: WriterSchemas
 ) -> _Same | None:
     """Take a chunk in which all values begin alike, as nearly all chunks do."""
-    present = [value for value in values if value is not None]
-    first = present[0][:SINGLE_OBJECT_HEADER_BYTES] if present else b""
-    if len(present) < len(values) or not first.startswith(SINGLE_OBJECT_MARKER):
+    first = (values[0] or b"")[:SINGLE_OBJECT_HEADER_BYTES] if values else b""
+    if not first.startswith(SINGLE_OBJECT_MARKER):
         return None
     size = len(first)
-    datums = _Datums.of(present, skip=size)
+    try:
+        datums = _Datums.of(values, skip=size)
+    except TypeError:  # there is a tombstone among them
+        return None
     if size < SINGLE_OBJECT_HEADER_BYTES or (datums.starts > datums.ends).any():
         return None
     heads = np.lib.stride_tricks.sliding_window_view(

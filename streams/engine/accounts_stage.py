@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.contracts import WriterSchemas
+from streams.contracts.compiled import loops
 from streams.engine.event_intake import SILENT_MINUTES, EventIntake
 from streams.engine.facet_rows import FacetRows, facet_sums
 from streams.engine.marked_rows import MARKER, MarkedRows
@@ -30,7 +31,7 @@ from streams.features.account_update import (
     MINUTES_PER_HOUR,
     begin_rows,
     first_uses,
-    group_by_account,
+    group_by_number,
     update_rows,
 )
 from streams.features.event_columns import EventColumns
@@ -214,21 +215,25 @@ class AccountsStage:
         return events
 
     def _apply(self, events: EventColumns, out: FacetRows) -> None:
-        """Apply events of one day to copies of their rows that lie back to back.
+        """Apply events of one day to the rows of their accounts.
 
-        So a row is fetched from memory and put back once a batch, however many of its
-        columns the events change; within, ``slot`` is a number among these rows.
+        A compiled loop takes account by account. Numpy takes column by column, so it
+        gets copies of the rows that lie back to back: then a row is fetched from
+        memory and put back once; ``slot`` is a number among these.
         """
-        slots, place, order = group_by_account(events.slot, len(self.accounts))
-        rows = self.accounts.rows[slots]
-        self._apply_to(rows, slots, replace(events, slot=place), order, out)
-        self.accounts.rows[slots] = rows
+        slots, place, order = group_by_number(events.slot, len(self.accounts))
+        if loops():
+            self._apply_to(self.accounts.rows, None, events, order, out)
+        else:
+            rows = self.accounts.rows[slots]
+            self._apply_to(rows, slots, replace(events, slot=place), order, out)
+            self.accounts.rows[slots] = rows
         self.accounts.touch(slots)
 
     def _apply_to(
         self,
         rows: npt.NDArray[Any],
-        slots: npt.NDArray[np.int64],
+        slots: npt.NDArray[np.int64] | None,
         events: EventColumns,
         order: npt.NDArray[np.int64],
         out: FacetRows,
@@ -240,10 +245,12 @@ class AccountsStage:
             refused = events.slot[events.refused]
             np.add.at(rows["refused"], refused, np.uint32(1))
             order = order[~events.refused[order]]
+        place = np.full(len(events), -1)
+        place[order] = np.arange(len(order))
         events = events.select(order)
         if len(events):
             _tell_anew(rows, events)
-        self._count_facets(rows, events, out)
+        self._count_facets(rows, events, place[place >= 0], out)
         while len(events):
             now, looking = _until_look(rows, events)
             self._apply_round(rows, slots, events.select(now), out)
@@ -255,7 +262,7 @@ class AccountsStage:
     def _apply_round(
         self,
         rows: npt.NDArray[Any],
-        slots: npt.NDArray[np.int64],
+        slots: npt.NDArray[np.int64] | None,
         events: EventColumns,
         out: FacetRows,
     ) -> None:
@@ -277,13 +284,19 @@ class AccountsStage:
             likeness,
             linked & evidence[:, None],
             rows=rows,
-            ids=lambda places: self.accounts.texts.texts(slots[places]),
+            ids=lambda places: self.accounts.texts.texts(
+                places if slots is None else slots[places]
+            ),
             directory=self.directory,
             models=self.intake.models,
         )
 
     def _count_facets(
-        self, rows: npt.NDArray[Any], events: EventColumns, out: FacetRows
+        self,
+        rows: npt.NDArray[Any],
+        events: EventColumns,
+        by_time: npt.NDArray[np.int64],
+        out: FacetRows,
     ) -> None:
         """Count distinct accounts of infrastructure facets; send the shared ones."""
         everyone = np.ones(len(events), bool)
@@ -294,7 +307,7 @@ class AccountsStage:
             self.directory.hashes,
             everyone,
         )
-        out.add_sums(events, first, self.directory)
+        out.add_sums(events, first, by_time, self.directory)
 
     def dirty_rows(self) -> list[Row]:
         """Give changed account and facet rows, then the marker."""

@@ -19,7 +19,7 @@ from streams.contracts.column_batch import pack_columns
 from streams.contracts.stage_batch import StageBatch, encode_batch
 from streams.engine.stage import Output
 from streams.features.account_row import INFRASTRUCTURE_KINDS, TEMPLATE_KINDS, TRAFFIC
-from streams.features.account_update import Updated
+from streams.features.account_update import Updated, group_by_number
 from streams.features.event_columns import EventColumns
 from streams.features.facet_directory import FacetDirectory
 from streams.features.segments import run_starts, running
@@ -153,6 +153,7 @@ class FacetRows:
         self,
         events: EventColumns,
         first: npt.NDArray[np.bool_],
+        by_time: npt.NDArray[np.int64],
         directory: FacetDirectory,
     ) -> None:
         """Add rows of shared infrastructure facets: new accounts, and traffic.
@@ -160,17 +161,19 @@ class FacetRows:
         ``first`` (n, 4) marks events that are their account's first with the facet. A
         shared facet gets a row in every minute with a new account, and in the first
         minute of each hour of use; the row carries what came since the row before.
+        ``by_time`` has the places of the events in the order of their minutes.
         """
-        at, kind = np.nonzero(events.infrastructure >= 0)
-        number = events.infrastructure[at, kind]
-        minute = events.minute[at]
-        order = np.lexsort((minute, number))
-        number, minute = number[order], minute[order]
+        infrastructure = events.infrastructure.take(by_time, axis=0)
+        at, kind = np.nonzero(infrastructure >= 0)
+        number = infrastructure[at, kind]
+        first = first.take(by_time, axis=0)[at, kind]
+        order = group_by_number(number, len(directory))[2]
+        number, minute = number[order], events.minute[by_time[at[order]]]
         starts = run_starts(number, minute)
         if not len(starts):
             return
         uses = np.diff(np.append(starts, len(number)))
-        new = np.add.reduceat(first[at, kind][order].astype(np.int64), starts)
+        new = np.add.reduceat(first[order].astype(np.int64), starts)
         number, minute = number[starts], minute[starts]
         begin = run_starts(number)
         facets = number[begin]

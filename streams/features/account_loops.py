@@ -173,29 +173,29 @@ def first_uses_loop(
 
 
 @jit
-def group_loop(slots: _Ints, place_of: npt.NDArray[np.int32], order: _Ints) -> _Ints:
-    """Sort events by slot, stably: put the order to ``order``, give distinct slots.
+def group_loop(numbers: _Ints, place_of: npt.NDArray[np.int32], order: _Ints) -> _Ints:
+    """Sort numbers, stably: put the order to ``order``, give the distinct ones.
 
-    ``place_of`` has a place for every slot, and comes with zeros; it is left with the
-    place of each slot among the distinct ones.
+    ``place_of`` has a place for every number, and comes with zeros; it is left with the
+    place of each number among the distinct ones.
     """
-    for slot in slots:
-        place_of[slot] += np.int32(1)
+    for number in numbers:
+        place_of[number] += np.int32(1)
     distinct = 0
     for count in place_of:
         distinct += count > 0
     found = np.empty(distinct, np.int64)
     begin = np.empty(distinct, np.int64)
     place = total = 0
-    for slot in range(len(place_of)):
-        count = place_of[slot]
+    for number in range(len(place_of)):
+        count = place_of[number]
         if count:
-            found[place], begin[place] = slot, total
-            place_of[slot] = place
+            found[place], begin[place] = number, total
+            place_of[number] = place
             total += count
             place += 1
-    for event in range(len(slots)):
-        place = place_of[slots[event]]
-        order[begin[place]] = event
+    for use in range(len(numbers)):
+        place = place_of[numbers[use]]
+        order[begin[place]] = use
         begin[place] += 1
     return found

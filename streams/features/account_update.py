@@ -28,14 +28,14 @@ __all__ = [
     "Updated",
     "begin_rows",
     "first_uses",
-    "group_by_account",
+    "group_by_number",
     "update_rows",
 ]
 
 MINUTES_PER_HOUR: Final = 60
 MINUTES_PER_DAY: Final = 1440
-_MOST_SLOTS_A_USE: Final = 64
-"""Slots for each event up to which a pass over all of them is cheaper than sorting."""
+_MOST_NUMBERS_A_USE: Final = 64
+"""Numbers for each use up to which a pass over all of them is cheaper than sorting."""
 _BLOOM_BITS: Final = np.uint64(63)
 _ONE: Final = np.uint64(1)
 
@@ -52,24 +52,24 @@ class Updated(NamedTuple):
     templated: npt.NDArray[np.int64]
 
 
-def group_by_account(
-    slot: npt.NDArray[np.int64], accounts: int
+def group_by_number(
+    numbers: npt.NDArray[np.int64], limit: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Give distinct slots, each event's place among them, and the order by account.
+    """Give the distinct numbers, each one's place among them, and the stable order.
 
-    ``accounts`` is one more than the largest slot may be.
+    Numbers are below ``limit``.
 
-    >>> [a.tolist() for a in group_by_account(np.array([7, 3, 7]), 8)]
+    >>> [a.tolist() for a in group_by_number(np.array([7, 3, 7]), 8)]
     [[3, 7], [1, 0, 1], [1, 0, 2]]
     """
-    if loops() and accounts < _MOST_SLOTS_A_USE * len(slot):
+    if loops() and limit < _MOST_NUMBERS_A_USE * len(numbers):
         from streams.features.account_loops import group_loop  # noqa: PLC0415  numba
 
-        place_of, order = np.zeros(accounts, np.int32), np.empty(len(slot), np.int64)
-        slots = group_loop(slot, place_of, order)
-        return slots, place_of[slot].astype(np.int64), order
-    slots, place = np.unique(slot, return_inverse=True)
-    return slots, place, np.argsort(place, kind="stable")
+        place_of, order = np.zeros(limit, np.int32), np.empty(len(numbers), np.int64)
+        distinct = group_loop(numbers, place_of, order)
+        return distinct, place_of[numbers].astype(np.int64), order
+    distinct, place = np.unique(numbers, return_inverse=True)
+    return distinct, place, np.argsort(place, kind="stable")
 
 
 def begin_rows(rows: npt.NDArray[Any], batch: EventColumns) -> None:

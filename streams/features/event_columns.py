@@ -46,7 +46,11 @@ class EventColumns:
 
     def select(self, index: Any) -> Self:
         """Take the events at ``index``: a slice, a mask or positions."""
-        return type(self)(*(column[index] for column in self.columns()))
+        if isinstance(index, slice):
+            return type(self)(*(column[index] for column in self.columns()))
+        if index.dtype == bool:
+            index = np.flatnonzero(index)
+        return type(self)(*(column.take(index, axis=0) for column in self.columns()))
 
     @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.contracts.byte_column import PADDING, ByteColumn
+from streams.contracts.compiled import loops
 
 __all__ = ["TextArena"]
 
@@ -55,6 +56,12 @@ class TextArena:
             self._size = _longer(self._size, 2 * count)
         self._at[self._count : count] = ends - texts.size
         self._size[self._count : count] = texts.size
+        if loops():
+            from streams.features.text_loops import copy_loop  # noqa: PLC0415  numba
+
+            copy_loop(texts.block, texts.at, texts.size, self._block, self._end)
+            self._end, self._count = end, count
+            return
         total = int(texts.size.sum())
         within = np.arange(total) - np.repeat(
             np.cumsum(texts.size) - texts.size, texts.size

@@ -8,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lenient_reference import lenient_reference, news
 
+from streams.contracts.compiled import loops, plain_numpy
 from streams.engine import replay as replay_module
 from streams.engine.accounts_stage import AccountsStage
 from streams.engine.campaigns_stage import CampaignsStage
@@ -61,6 +62,24 @@ def test_batches_do_not_matter(stream: list[Burst], sizes: list[int]) -> None:
     assert whole == cut
     assert len(one.rejected) == len(other.rejected)
     news(whole)
+
+
+@given(bursts(accounts=12), st.lists(st.integers(0, 60), max_size=12))
+@example(_LONG, [7] * 80)
+@settings(max_examples=30)
+def test_compiled_loops_and_plain_numpy_give_the_same(
+    stream: list[Burst], sizes: list[int]
+) -> None:
+    values = _values(stream)
+    assert loops()
+    compiled, plain = _pipeline(), _pipeline()
+    outputs = _in_batches(compiled, values, sizes)
+    with plain_numpy():
+        assert _in_batches(plain, values, sizes) == outputs
+    for topic, stages in plain.stages.items():
+        for stage, other in zip(stages, compiled.stages[topic], strict=True):
+            assert stage.dirty_rows() == other.dirty_rows()
+    assert len(plain.rejected) == len(compiled.rejected)
 
 
 def test_a_campaign_is_found_in_a_replay(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from streams.features.account_row import ACCOUNT_ROW, INFRASTRUCTURE_KINDS, ROW_
 from streams.features.account_update import (
     begin_rows,
     first_uses,
-    group_by_account,
+    group_by_number,
     update_rows,
 )
 
@@ -134,7 +134,7 @@ def test_events_are_grouped_alike(slots: list[int], accounts: int) -> None:
     """Among many accounts sorting is cheaper than a pass over all of them."""
     slot = np.array(slots, np.int64)
     with plain_numpy():
-        plain = group_by_account(slot, accounts)
-    grouped = group_by_account(slot, accounts)
+        plain = group_by_number(slot, accounts)
+    grouped = group_by_number(slot, accounts)
     assert [a.tolist() for a in grouped] == [a.tolist() for a in plain]
     assert slot[grouped[2]].tolist() == sorted(slots)
