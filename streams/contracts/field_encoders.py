@@ -36,6 +36,7 @@ _DOUBLE: Final = struct.Struct("<d")
 _HALF_PAIR: Final = _PAIR // 2  # zigzag doubles what is positive: from here, 3 groups
 _END: Final = b"\0"  # of an array
 _NULL: Final = "null"
+_NONE: Final = type(None)
 
 _LAST: Final = [bytes((n,)) for n in range(_MORE)] + [
     bytes((n % _MORE | _MORE, n >> _GROUP)) for n in range(_MORE, _PAIR)
@@ -86,12 +87,15 @@ class FieldEncoder(NamedTuple):
 
     column: Callable[[_Values], _Parts]
     """Gives what goes one after the other into each record: bytes, the same for all,
-    or an iterable with those of each. ``column(values)`` of no value is not asked for.
+    or an iterable with those of each. There is at least one value that is not None.
     """
 
+    null: bytes | None
+    """The bytes of None, where the field may be None."""
 
-def _by_value(one: _Encode) -> FieldEncoder:
-    return FieldEncoder(one, lambda values: (map(one, values),))
+
+def _by_value(one: _Encode, null: bytes | None = None) -> FieldEncoder:
+    return FieldEncoder(one, lambda values: (map(one, values),), null)
 
 
 class FieldEncoders:
@@ -148,22 +152,27 @@ class FieldEncoders:
             return starts[len(raw)] + raw
 
         def column(values: _Values) -> _Parts:
-            if set(map(type, values)) != {str}:
-                return _nulls(values, null) or (map(encode, values),)
-            raw = [*map(str.encode, values)]
+            plain = _plain(values, str)
+            if not plain:
+                return (map(encode, values),)
+            raw = [*map(str.encode, plain)]
             sizes = [*map(len, raw)]
             if (
                 min(sizes) < least
                 or max(sizes) > most  # no fewer bytes than characters
-                or (ids and not _SECRET_STARTS.isdisjoint(map(_START, values)))
+                or (ids and not _SECRET_STARTS.isdisjoint(map(_START, plain)))
             ):
                 return (map(encode, values),)
-            return map(starts.__getitem__, sizes), raw
+            if len(plain) == len(values):
+                return map(starts.__getitem__, sizes), raw
+            return _with_nulls(
+                values, map(operator.add, map(starts.__getitem__, sizes), raw), null
+            )
 
         if name in self._direct:
-            return FieldEncoder(encode, column)
+            return FieldEncoder(encode, column, null)
         table = self._table(encode, "string", branch, least, most, ids)
-        return _by_value(table.__getitem__)
+        return _by_value(table.__getitem__, null)
 
     def _long(self, name: str, branch: bytes, null: bytes | None) -> FieldEncoder:
         least = 0 if name in self._rules.times else -_LIMIT
@@ -174,7 +183,7 @@ class FieldEncoders:
             return null if value is None and null is not None else _refuse()
 
         if name in self._direct:
-            return FieldEncoder(encode, _positive_longs(encode, branch, null))
+            return FieldEncoder(encode, _positive_longs(encode, branch, null), null)
         table = self._table(encode, "long", branch, least)
 
         def look_up(value: int | None) -> bytes:
@@ -182,21 +191,36 @@ class FieldEncoders:
             return table[value] if value.__class__ is int else encode(value)
 
         def column(values: _Values) -> _Parts:
-            if set(map(type, values)) == {int}:
-                return (map(table.__getitem__, values),)
-            return _nulls(values, null) or (map(look_up, values),)
+            plain = _plain(values, int)
+            if not plain:
+                return (map(look_up, values),)
+            return _with_nulls(values, map(table.__getitem__, plain), null)
 
-        return FieldEncoder(look_up, column)
+        return FieldEncoder(look_up, column, null)
 
     def _table(self, encode: _Encode, *alike: object) -> _Table:
         return self._tables.setdefault(alike, _Table(encode))
 
 
-def _nulls(values: _Values, null: bytes | None) -> _Parts:
-    """Give what stands for a column without any value; nothing for another column."""
-    if null is None or set(map(type, values)) != {type(None)}:
-        return ()
-    return (null,)
+def _plain(values: _Values, kind: type) -> _Values:
+    """Give the values that are not None if all of them are of this very type."""
+    match len(kinds := set(map(type, values))):
+        case 1 if kinds == {kind}:
+            return values
+        case 2 if kinds == {kind, _NONE}:
+            return tuple(value for value in values if value is not None)
+    return ()
+
+
+def _with_nulls(
+    values: _Values, encoded: Iterable[bytes], null: bytes | None
+) -> _Parts:
+    """Put what stands for no value between the bytes of those there are."""
+    if None not in values:
+        return (encoded,)
+    others = iter(encoded)
+    no_value = _refuse() if null is None else null
+    return ([no_value if value is None else next(others) for value in values],)
 
 
 def _starts(branch: bytes) -> list[bytes]:
@@ -211,14 +235,16 @@ def _positive_longs(
     others = _Table(_varint)
 
     def column(values: _Values) -> _Parts:
-        if set(map(type, values)) != {int}:
-            return _nulls(values, null) or (map(one, values),)
-        if min(values) < _HALF_PAIR or max(values) >= _LIMIT:
+        plain = _plain(values, int)
+        if not plain:
             return (map(one, values),)
-        return branch, [
-            _FIRST[value % _HALF_PAIR << 1] + others[value // _HALF_PAIR]
-            for value in values
+        if min(plain) < _HALF_PAIR or max(plain) >= _LIMIT:
+            return (map(one, values),)
+        encoded = [
+            branch + _FIRST[value % _HALF_PAIR << 1] + others[value // _HALF_PAIR]
+            for value in plain
         ]
+        return _with_nulls(values, encoded, null)
 
     return column
 
@@ -230,11 +256,14 @@ def _double(branch: bytes, null: bytes | None) -> FieldEncoder:
         return null if value is None and null is not None else _refuse()
 
     def column(values: _Values) -> _Parts:
-        if set(map(type, values)) == {float}:
+        plain = _plain(values, float)
+        if not plain:
+            return (map(encode, values),)
+        if len(plain) == len(values):
             return branch, map(_DOUBLE.pack, values)
-        return _nulls(values, null) or (map(encode, values),)
+        return _with_nulls(values, [branch + _DOUBLE.pack(v) for v in plain], null)
 
-    return FieldEncoder(encode, column)
+    return FieldEncoder(encode, column, null)
 
 
 def _boolean(branch: bytes, null: bytes | None) -> FieldEncoder:
@@ -252,9 +281,9 @@ def _boolean(branch: bytes, null: bytes | None) -> FieldEncoder:
     def column(values: _Values) -> _Parts:
         if set(map(type, values)) == {bool}:
             return (map(table.__getitem__, values),)
-        return _nulls(values, null) or (map(encode, values),)
+        return (map(encode, values),)
 
-    return FieldEncoder(encode, column)
+    return FieldEncoder(encode, column, null)
 
 
 def _bytes(branch: bytes, null: bytes | None) -> FieldEncoder:
@@ -266,14 +295,15 @@ def _bytes(branch: bytes, null: bytes | None) -> FieldEncoder:
         return null if value is None and null is not None else _refuse()
 
     def column(values: _Values) -> _Parts:
-        if set(map(type, values)) != {bytes}:
-            return _nulls(values, null) or (map(encode, values),)
+        plain = _plain(values, bytes)
+        if len(plain) < len(values):
+            return (map(encode, values),)
         sizes = set(map(len, values))
         if len(sizes) == 1:
             return starts[sizes.pop()], values
         return map(starts.__getitem__, map(len, values)), values
 
-    return FieldEncoder(encode, column)
+    return FieldEncoder(encode, column, null)
 
 
 def _array(item: _Encode) -> _Encode:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from streams.contracts.codec import encode_datum
-from streams.contracts.field_encoders import FieldEncoders, NotPlainError
+from streams.contracts.field_encoders import FieldEncoder, FieldEncoders, NotPlainError
 from streams.contracts.rules import check_record, rules
 from streams.contracts.schemas import physical, schema
 
@@ -118,20 +118,29 @@ class RowEncoder:
         columns = dict(zip(records[0], zip(*rows, strict=True), strict=True))
         if not columns.keys() <= self._fields.keys():
             raise NotPlainError  # nobody knows these fields
+        count = len(records)
         parts: list[Iterable[bytes]] = []
         fixed = framing  # what all records have next
         for name, field in self._fields.items():
-            found = field.column(columns[name]) if name in columns else ()
-            for part in found or (self._absent[name],):
+            for part in self._parts(name, field, columns.get(name), count):
                 if isinstance(part, bytes):
                     fixed += part
-                else:
-                    if fixed:
-                        parts.append(itertools.repeat(fixed, len(records)))
-                        fixed = b""
-                    parts.append(part)
-        parts.append(itertools.repeat(fixed, len(records)))
+                    continue
+                if fixed:
+                    parts.append(itertools.repeat(fixed, count))
+                    fixed = b""
+                parts.append(part)
+        parts.append(itertools.repeat(fixed, count))
         return map(b"".join, zip(*parts, strict=True))
+
+    def _parts(
+        self, name: str, field: FieldEncoder, values: tuple[Any, ...] | None, count: int
+    ) -> tuple[bytes | Iterable[bytes], ...]:
+        if values is None:
+            return (self._absent[name],)
+        if field.null is not None and values[0] is None and values.count(None) == count:
+            return (field.null,)
+        return field.column(values)
 
     def _one(self, record: dict[str, Any], framing: bytes) -> bytes | Exception:
         try:
