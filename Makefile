@@ -55,7 +55,7 @@ test: setup jars  ## Run the tests; ARGS="tests/bus -x" narrows them, JOBS=1 is 
 	@$(BIN)/pytest --numprocesses $(JOBS) --dist loadscope $(ARGS)
 
 bench: setup peers  ## Measure speed, beside others; takes half an hour
-	@for verb in throughput latency memory recovery scaling; do \
+	@for verb in throughput latency memory recovery scaling reporter sketch; do \
 		$(BIN)/distillwatch benchmark $$verb || exit 1; \
 	done
 

@@ -186,6 +186,66 @@ def scaling(
     _tell(result.as_json(), lambda: scaling_table(result), json=json, chart=chart)
 
 
+@app.command
+def reporter(
+    *,
+    rounds: _Positive = 3,
+    chart: Path | None = None,
+    quick: _Flag = False,
+    json: _Flag = False,
+) -> None:
+    """Events per second of one reporter, and microseconds that a gateway pays for each.
+
+    Parameters
+    ----------
+    rounds
+        Rounds of the reporter and the plain producers in turn; the median is shown.
+    chart
+        Write the table with its bars to this SVG file, too.
+    quick
+        6,000 events instead of 60,000: to see that it runs.
+    json
+        Print one JSON object.
+    """
+    from streams.cli.benchmarks.producers import measure_producers, traffic_events
+    from streams.cli.benchmarks.show import stepper, steps
+    from streams.cli.benchmarks.show_producers import reporter_table
+
+    contestants = 3
+    with (
+        _prepared(quick=True) as (stand, traffic, size),
+        steps(rounds * contestants, "reporter") as progress,
+    ):
+        events = traffic_events(traffic, size.events // (10 if quick else 1))
+        result = measure_producers(
+            stand.bootstrap, events, rounds=rounds, step=stepper(progress)
+        )
+    _tell(result.as_json(), lambda: reporter_table(result), json=json, chart=chart)
+
+
+@app.command
+def sketch(
+    *, corpus: Path | None = None, rounds: _Positive = 5, json: _Flag = False
+) -> None:
+    """Microseconds to sketch 1,000 characters, by script and by how new the words are.
+
+    Parameters
+    ----------
+    corpus
+        Folder of prompts, as ``distillwatch simulate --corpus`` takes it; by default
+        prompts are made up, which repeat their words more often than people do.
+    rounds
+        Rounds; the least of each figure is shown.
+    json
+        Print one JSON object.
+    """
+    from streams.cli.benchmarks.show_producers import sketch_table
+    from streams.cli.benchmarks.sketches import measure_sketches
+
+    result = measure_sketches(corpus, rounds=rounds)
+    _tell(result.as_json(), lambda: sketch_table(result), json=json)
+
+
 def _chosen(only: list[str] | None, names: tuple[str, ...]) -> tuple[str, ...]:
     from streams.errors import ConfigError
 

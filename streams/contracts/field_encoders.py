@@ -33,7 +33,9 @@ _MOST_KEPT: Final = 16_384  # values in a table; about 4 MB of strings
 _SECRET_STARTS: Final = frozenset(SECRET_STARTS)
 _START: Final = operator.itemgetter(slice(2))  # the characters of each of them
 _DOUBLE: Final = struct.Struct("<d")
-_HALF_PAIR: Final = _PAIR // 2  # zigzag doubles what is positive: from here, 3 groups
+_HALF_BITS: Final = 2 * _GROUP - 1  # bits of a positive long in its first two groups
+_HALF_PAIR: Final = 1 << _HALF_BITS  # from here on there are more groups
+_LAST_BITS: Final = _HALF_PAIR - 1
 _END: Final = b"\0"  # of an array
 _NULL: Final = "null"
 _NONE: Final = type(None)
@@ -232,6 +234,7 @@ def _positive_longs(
     one: _Encode, branch: bytes, null: bytes | None
 ) -> Callable[[_Values], _Parts]:
     """Make the function of a column; times have their first bits in common."""
+    first = [branch + each for each in _FIRST[::2]]  # zigzag doubles what is positive
     others = _Table(_varint)
 
     def column(values: _Values) -> _Parts:
@@ -241,8 +244,7 @@ def _positive_longs(
         if min(plain) < _HALF_PAIR or max(plain) >= _LIMIT:
             return (map(one, values),)
         encoded = [
-            branch + _FIRST[value % _HALF_PAIR << 1] + others[value // _HALF_PAIR]
-            for value in plain
+            first[value & _LAST_BITS] + others[value >> _HALF_BITS] for value in plain
         ]
         return _with_nulls(values, encoded, null)
 

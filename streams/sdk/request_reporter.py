@@ -26,7 +26,6 @@ from streams.sdk.event_producer import EventProducer, is_purged, producer_settin
 from streams.sdk.event_record import (
     Accepted,
     Content,
-    EventRecord,
     event_ids,
     event_records,
     sketches,
@@ -38,13 +37,17 @@ from streams.sdk.throttled_log import ThrottledLog
 if TYPE_CHECKING:
     from streams.sketch import Sketcher
 
-__all__ = ["RequestReporter"]
+__all__ = ["REPORTER_THREAD", "RequestReporter"]
+
+REPORTER_THREAD = "distillwatch-reporter"
+"""Name of the thread of each reporter."""
 
 _SOURCE = "urn:distillwatch:gateway"
 _TOPIC = "llm.requests"
 _LINGER = 0.02  # s: a batch of a busy gateway is full by then, a quiet one waits little
 _SLICE = 1000  # events handled between two looks at delivery reports
 _POLL = 0.05  # s that delivery reports are waited for while events are under way
+_GATHER = 0.005  # s at least between two slices that are not full
 _PAUSE = 0.002  # s between two looks of a caller who chose to wait
 _CLOSE_TIMEOUT = 10.0  # s; a broker that is up takes a full buffer in one
 _EXIT_TIMEOUT = 5.0  # s by which an unclosed reporter may delay the end of its process
@@ -124,7 +127,7 @@ class RequestReporter:
         self._stop = threading.Event()
         self._closing = threading.Lock()
         self._thread = threading.Thread(
-            target=self._run, name="distillwatch-reporter", daemon=True
+            target=self._run, name=REPORTER_THREAD, daemon=True
         )
         self._thread.start()
         atexit.register(self.close, _EXIT_TIMEOUT)
@@ -254,8 +257,16 @@ class RequestReporter:
             if self._handle(self._take(wait=not self._ledger.waiting)):
                 self._producer.poll(0)
             else:
-                self._producer.poll(_POLL)
+                self._gather()
         self._give_up()
+
+    def _gather(self) -> None:
+        """Serve delivery reports while more events come: many at a time cost less."""
+        begin = time.monotonic()
+        self._producer.poll(_POLL)
+        rest = begin + _GATHER - time.monotonic()
+        if rest > 0 and self._queue.qsize() < _SLICE:
+            self._stop.wait(rest)
 
     def _take(self, *, wait: bool) -> list[_Report | None]:
         """Take what is in the buffer, up to a slice; None only wakes the thread."""
@@ -270,17 +281,12 @@ class RequestReporter:
         reports = [report for report in taken if report is not None]
         accepted = self._sketched(reports)
         records = event_records(accepted, self._ids, framing=self._framing)
-        self._send(self._sendable(records), self._producer.poll)
-        return len(taken) == _SLICE
-
-    def _sendable(
-        self, records: list[EventRecord | Exception]
-    ) -> Iterator[EventRecord]:
         for record in records:
             if isinstance(record, Exception):
                 self._refuse(record)
-            else:
-                yield record
+        good = [record for record in records if not isinstance(record, Exception)]
+        self._send(good, self._producer.poll)
+        return len(taken) == _SLICE
 
     def _sketched(self, reports: list[_Report]) -> Iterator[Accepted]:
         contents = [content for _, _, content in reports if content is not None]

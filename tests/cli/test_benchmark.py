@@ -46,6 +46,18 @@ def test_throughput_shows_a_table() -> None:
     assert "60,000 events of 12,000 accounts" in shown
 
 
+def test_sketch_prints_json() -> None:
+    told = msgspec.json.decode(_run("sketch", "--rounds", "1", "--json"))
+    assert told["code"]["many_us"] > 0
+
+
+@pytest.mark.broker
+def test_reporter_shows_a_table() -> None:
+    shown = _run("reporter", "--quick", "--rounds", "1")
+    assert "6,000 events from one thread" in shown
+    assert "RequestReporter" in shown
+
+
 def test_an_unknown_contestant_is_named_with_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="--only spark: the contestants are pipeline"):
         app(["benchmark", "throughput", "--only", "spark"], exit_on_error=False)

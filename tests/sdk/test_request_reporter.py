@@ -46,7 +46,7 @@ def event(number: int) -> dict[str, Any]:
 
 def received(bootstrap: str, topic: str = TOPIC) -> list[ReceivedRecord]:
     with RecordsConsumer(bootstrap, [topic], from_beginning=True) as consumer:
-        return list(consumer.records(until_idle=1.0))
+        return list(consumer.records_to_end())
 
 
 class Columns(TypedDict):
