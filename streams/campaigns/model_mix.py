@@ -27,7 +27,7 @@ FALSE_UPTAKE_MINUTES: Final = 7 * 1440
 seldom as is tolerated, without end, is told to take it up: a week."""
 
 FALSE_AHEAD_MINUTES: Final = 30 * 1440
-"""The same for one that uses it exactly as much as everybody: a month."""
+"""The same for one that uses it hardly more than everybody else: a month."""
 
 TOLERATED_SHARE: Final = 0.0003
 """Share of a campaign's exchanges that may go to a model without it being a move: three
@@ -43,6 +43,10 @@ _UPTAKE_ODDS: Final = (10.0, 100.0)
 spread over a day, has one percent in its first hour."""
 
 _AHEAD_ODDS: Final = (1.5, 4.0)
+_MARGIN: Final = 1.25
+"""Odds, as a multiple of everybody else's, up to which a campaign is not ahead: traffic
+is never quite alike, and 18 against 16 percent tells nobody anything."""
+
 _MINUTES_PER_HOUR: Final = 60
 
 REMEMBERED_HOURS: Final = 48
@@ -178,8 +182,8 @@ class ModelMix(msgspec.Struct, array_like=True):
         if uptake.told_ahead:
             return None
         # Of all uses of the model in this minute, the campaign has at most its part of
-        # the minute's traffic, if it uses it no more than others. (Given the totals its
-        # uses are hypergeometric, which is less spread than the binomial of the bets.)
+        # the minute's traffic, weighted with the margin, if it is not ahead. (Given the
+        # totals its uses are hypergeometric, less spread than the bets assume.)
         everybody, counts = traffic.of_minute(minute, [model])
         taken = max(counts.get(model, 0), uses)
         if taken and everybody > total:
@@ -188,7 +192,7 @@ class ModelMix(msgspec.Struct, array_like=True):
                 _AHEAD_ODDS,
                 uses=uses,
                 exchanges=taken,
-                tolerated=total / everybody,
+                tolerated=_MARGIN * total / (_MARGIN * total + everybody - total),
             )
         if not uptake.told:
             uptake.scores = next_scores(
