@@ -14,9 +14,13 @@ With a frozen benign reference it finds kinds of prompts that the reference lack
 the group's own past as reference it finds kinds that are new to this group.
 
 What fools it: prompts like those that the reference has already (grade-school maths
-among grade-school maths); a campaign that was there before the past began; variety, so
-that prompts are not alike. False positives: a benign job of a new kind that begins in
-the group looks the same; it is a link to look into, never a verdict.
+among grade-school maths); variety, so that prompts are not alike; and, against a
+group's past, having been there before: windows of 500 with a quarter of an attack were
+found in 91 % where the past had none of it, in 5 % where 2 % of the past was the same
+attack. The past has to be from before a campaign, and one that grows slowly hides.
+False positives: a benign job of a new kind that begins in the group looks the same (a
+quarter of a window: 74 % found). It tells that a group has changed, which is a reason
+to look at its links, and never a verdict.
 Status: experimental; measured by ``distillwatch benchmark detection``, not yet part of
 a decision.
 """
@@ -72,7 +76,7 @@ def expected_share(window: int, reference: int, companions_: int) -> float:
     """Give the share of prompts with so many companions when nothing is new.
 
     >>> round(expected_share(500, 1500, 5), 5)
-    0.00096
+    0.00097
     """
     others = window - 1 + reference
     return ((window - 1) / others) ** companions_ if others > 0 else 0.0
@@ -81,9 +85,9 @@ def expected_share(window: int, reference: int, companions_: int) -> float:
 def crowded_share(points: Floats, reference: Floats, fewest: int) -> float:
     """Give the share of points with ``fewest`` companions, beyond what is expected.
 
-    >>> same = np.float32([[0], [10], [20], [30]])
-    >>> crowded_share(same, same + 1, 1) < 0 < crowded_share(same[:1] / 9, same, 1) + 1
-    True
+    >>> known = np.float32([[0], [50], [100]])
+    >>> round(crowded_share(np.float32([[30], [31], [32], [33]]), known, 2), 2)
+    0.75
     """
     if not len(points) or not len(reference):
         return 0.0

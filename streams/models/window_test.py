@@ -5,6 +5,12 @@ the score is that of the least tail probability: ``-log10 p`` of the most surpri
 statistic. The fits only put statistics on one scale. The threshold is the caller's, by
 conformal ranks of *other* benign windows, so a poor fit costs power, not validity.
 
+The windows that are fitted also give the centre that mean coordinates are measured
+from: several hundred windows know the mean of benign traffic better than a reference
+of a few thousand prompts does. Where only the reference's mean is to be had, pooled
+windows of 1,500 (500) prompts with 5 % of an attack were found in 87 % (58 %), and not
+in 92 % (67 %).
+
 Sums of squares are fitted by a gamma distribution of the same mean and variance (Welch
 1938, Satterthwaite 1946), counts by a Poisson distribution that is stretched by their
 variance over their mean.

@@ -2,7 +2,10 @@
 
 *Pooled* groups are independent draws from one pool of all benign corpora, as in the
 paper. Reference prompts are in no window; calibration and test draw from the same other
-prompts, since two finite halves of a pool differ by more than windows do.
+prompts, since two finite halves of a pool differ by more than windows do. What fits a
+combined statistic is drawn from them, too: this is a test of windows of a known pool,
+as in the paper.
+
 *Heterogeneous* groups are each a mixture of benign corpora of its own (Dirichlet), as a
 product or a harness is; whole benign corpora are left out in turn: reference and
 thresholds come from the others only. The reference comes from half of those, since a
