@@ -8,6 +8,7 @@ groups of the same size at the same look, and merged as evidence.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable
 from itertools import combinations
@@ -15,21 +16,26 @@ from typing import Final
 
 from streams.campaigns.group import Group
 from streams.campaigns.link_graph import AccountNode, LinkGraph
+from streams.features.account_row import INFRASTRUCTURE_KINDS, TEMPLATE_KINDS
 
-__all__ = ["FEATURES", "group_features", "owner_count"]
+__all__ = ["FEATURES", "batch_mates", "group_features", "owner_count"]
 
 FEATURES: Final = (
     "payment",  # accounts that share a payment token hardly anyone else uses
     "network",  # … a network
     "tls",  # … a TLS fingerprint
     "client",  # … a client
+    "payer",  # accounts that have the commonest payment
+    "place",  # accounts that were last seen on the commonest network
     "sharing_crowd",  # how many accounts share payments or networks, logarithmic
     "young_crowd",  # how many accounts are young, logarithmic
     "young",  # accounts that began within a week of their creation
     "burst",  # accounts that were created within the same two days
+    "batches",  # accounts opened within half an hour of others, not just in a rush
     "even",  # how evenly the work is spread over the accounts
     "lockstep",  # overlap in time of the accounts' active half hours
     "complementary",  # how few fillings repeat: a split list of tasks
+    "co_use",  # how many templates the accounts have in common, logarithmic
     "templated",  # share of the accounts' traffic that repeats a template
     "likeness",  # mean extraction-likeness of the accounts
 )
@@ -37,6 +43,16 @@ FEATURES: Final = (
 _WEEK_MINUTES: Final = 7 * 1440
 _BURST_MINUTES: Final = 2 * 1440
 _MIN_SHARING: Final = 2
+_BATCH_MINUTES: Final = 30
+_DAY_MINUTES: Final = 1440
+MIN_BATCH_SHARE: Final = 0.25
+"""Share of the accounts opened within a day of one that must be of its half hour: in a
+rush of sign-ups it is a fiftieth."""
+_MIN_COMMON: Final = 3
+"""Accounts of the group that must use another template before it counts as common."""
+_CO_USE_SCALE: Final = 3  # log2 of 8 templates
+_NETWORK: Final = INFRASTRUCTURE_KINDS.index("network")
+_PAYMENT: Final = INFRASTRUCTURE_KINDS.index("payment")
 _PAIRED_ACCOUNTS: Final = 24
 """Accounts compared pairwise in time: 276 pairs bound the standard error of the mean
 overlap by some 0.03 and the cost by a millisecond."""
@@ -66,6 +82,10 @@ def group_features(graph: LinkGraph, group: Group) -> dict[str, float]:
         if node.created >= 0
     )
     features["young_crowd"] = _crowd(features["young"] * len(accounts))
+    features["payer"] = _commonest(node.infrastructure[_PAYMENT] for node in nodes)
+    features["place"] = _commonest(node.infrastructure[_NETWORK] for node in nodes)
+    features["batches"] = _batches([n.created for n in nodes if n.created >= 0])
+    features["co_use"] = _co_use(graph, group)
     features["burst"] = _burst([node.created for node in nodes if node.created >= 0])
     features["even"] = _evenness(uses)
     features["lockstep"] = _lockstep(graph, group, nodes)
@@ -96,6 +116,60 @@ def _sharing(graph: LinkGraph, accounts: list[str]) -> dict[str, float]:
 
 def _first(node: AccountNode) -> int:
     return min(edge.first for edge in node.edges.values())
+
+
+def _commonest(facets: Iterable[int]) -> float:
+    """Share of the accounts with the commonest facet, whoever else has it; 0: none."""
+    counts = Counter(facets)
+    accounts = counts.total()
+    del counts[0]
+    return max(counts.values(), default=0) / max(accounts, 1)
+
+
+def batch_mates(created: list[int], minute: int) -> int:
+    """Count the others opened within half an hour of ``minute``; 0 in a rush.
+
+    ``created`` is sorted and has ``minute`` itself.
+
+    >>> batch_mates([5, 7, 9], 7), batch_mates([5, *range(7, 1000)], 7)
+    (2, 0)
+    """
+
+    def within(minutes: int) -> int:
+        last = bisect_right(created, minute + minutes)
+        return last - bisect_left(created, minute - minutes) - 1
+
+    near = within(_BATCH_MINUTES)
+    return near if near >= MIN_BATCH_SHARE * within(_DAY_MINUTES) else 0
+
+
+def _batches(created: list[int]) -> float:
+    created = sorted(created)
+    return _share(batch_mates(created, minute) > 0 for minute in created)
+
+
+def _co_use(graph: LinkGraph, group: Group) -> float:
+    """Mean logarithm of the templates that an account shares with the group.
+
+    One template has several facets, so those of each kind are counted by themselves. A
+    template of others, too, counts as far as its users are in the group.
+    """
+    users: Counter[int] = Counter()
+    for account in group.uses:
+        users.update(graph.templates_of(account))
+    own = set(group.facets)
+    weight = {
+        facet: 1.0 if facet in own else count / max(len(graph.members[facet]), 1)
+        for facet, count in sorted(users.items())
+        if facet in own or count >= _MIN_COMMON
+    }
+    logarithms = []
+    for account in sorted(group.uses):
+        common = [0.0] * len(TEMPLATE_KINDS)
+        for facet in sorted(graph.templates_of(account)):
+            common[graph.facets[facet].kind] += weight.get(facet, 0.0)
+        logarithms.append(math.log2(max(*common, 1.0)) / _CO_USE_SCALE)
+    return min(_mean(logarithms), 1.0)
 
 
 def _burst(created: list[int]) -> float:

@@ -11,24 +11,27 @@ from bisect import bisect_left, bisect_right, insort
 from typing import Final
 
 from streams.campaigns.group import Group
+from streams.campaigns.group_features import batch_mates
 from streams.campaigns.link_graph import LinkGraph
-from streams.features.account_row import INFRASTRUCTURE_KINDS
+from streams.features.account_row import INFRASTRUCTURE_KINDS, TEMPLATE_KINDS
 
 __all__ = ["MEMBER_FEATURES", "GroupProfile"]
 
 MEMBER_FEATURES: Final = (
     "uses",  # templated exchanges of the account in the group, logarithmic
-    "templates",  # how many of the group's templates the account uses
+    "templates",  # how many of the group's templates it uses, beyond the first
     "share",  # share of the account's traffic that uses them
     "infrastructure",  # facets shared with the group and hardly anyone else
     "cohort",  # share of the group created within a day of the account
+    "batch",  # accounts of the group opened in the same half hour, logarithmic
     "young",  # whether the account began within a week of its creation
 )
 
 _DAY_MINUTES: Final = 1440
 _WEEK_MINUTES: Final = 7 * 1440
 _USES_SCALE: Final = 6  # log2 of 64 uses
-_TEMPLATES_SCALE: Final = 3
+_TEMPLATES_SCALE: Final = 4
+_BATCH_SCALE: Final = 3  # log2 of 8 accounts
 _MIN_SHARING: Final = 2
 
 
@@ -60,19 +63,30 @@ class GroupProfile:
         """Describe an account of the group; names as in `MEMBER_FEATURES`, 0 to 1."""
         node = self._graph.accounts[account]
         uses = self._group.uses[account]
-        mine = set(self._group.facets)
-        templates = sum(1 for facet in node.edges if facet in mine)
         first = min(edge.first for edge in node.edges.values())
         known = node.created >= 0
         features = {
             "uses": math.log2(1 + uses) / _USES_SCALE,
-            "templates": templates / _TEMPLATES_SCALE,
+            "templates": (self._templates(account) - 1) / _TEMPLATES_SCALE,
             "share": uses / max(node.events, 1),
             "infrastructure": self._infrastructure(account),
             "cohort": self._cohort(node.created) if known else 0.0,
+            "batch": self._batch(node.created) if known else 0.0,
             "young": float(known and 0 <= first - node.created < _WEEK_MINUTES),
         }
         return {name: round(min(value, 1.0), 6) for name, value in features.items()}
+
+    def _templates(self, account: str) -> int:
+        """Count the group's templates that an account uses, by the kind with most."""
+        graph, kinds = self._graph, [0] * len(TEMPLATE_KINDS)
+        for facet in graph.templates_of(account):
+            node = graph.facets[facet]
+            if node.group == self._group.number:
+                kinds[node.kind] += 1
+        return max(kinds)
+
+    def _batch(self, created: int) -> float:
+        return math.log2(1 + batch_mates(self._created, created)) / _BATCH_SCALE
 
     def _infrastructure(self, account: str) -> float:
         best: dict[int, float] = {}

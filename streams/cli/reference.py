@@ -22,8 +22,8 @@ def build(
     out: Path,
     *,
     version: str,
-    benign: _Count = 60,
-    campaigns: _Count = 16,
+    benign: _Count = 32,
+    campaigns: _Count = 12,
     corpus: Path | None = None,
     jobs: _Count = 1,
 ) -> None:
@@ -36,9 +36,11 @@ def build(
     version
         Name of the reference; it appears in every action and alert.
     benign
-        Honest populations, each with some 150 groups: they set the resolution.
+        Honest populations of either kind, each with some 150 groups: they set the
+        resolution.
     campaigns
-        Populations with campaigns, on which the prior's weights are fitted.
+        Populations with campaigns, on which the prior's weights are fitted, and whose
+        bystanders accounts are compared with.
     corpus
         Folder with prompts/*.jsonl.gz; half of the populations use it.
     jobs
@@ -77,18 +79,20 @@ def show() -> None:
     from rich.table import Table
 
     from streams.models.evidence import resolution_limit
-    from streams.models.reference import GROUP_LOOKS, load_reference
+    from streams.models.reference import GROUP_LOOKS, STRATA, load_reference
 
     reference = load_reference()
     table = Table(title=f"reference {reference.version}")
-    for heading in ("exchanges", "reference groups", "largest e-value"):
+    for heading in ("exchanges", *(name.replace("_", " ") for name in STRATA)):
         table.add_column(heading, justify="right")
-    for exchanges, scores in zip(GROUP_LOOKS, reference.groups, strict=True):
-        size = scores["joint"].size
-        table.add_row(f"{exchanges:,}", f"{size:,}", f"{resolution_limit(size):,.0f}")
+    for exchanges, strata in zip(GROUP_LOOKS, reference.groups, strict=True):
+        sizes = [strata[name]["joint"].size for name in STRATA]
+        cells = [f"{size:,} ({resolution_limit(size):,.0f})" for size in sizes]
+        table.add_row(f"{exchanges:,}", *cells)
     console = Console()
     console.print(table)
+    console.print("groups of each stratum, and the largest e-value of a joint score")
     console.print(
-        f"{reference.bystanders.size:,} ordinary accounts: largest e-value "
+        f"{reference.bystanders.size:,} bystanders: largest e-value "
         f"{resolution_limit(reference.bystanders.size):,.0f}"
     )

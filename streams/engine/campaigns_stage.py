@@ -7,7 +7,8 @@ accounts of a found campaign along the ladder, each on its own evidence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from streams.campaigns.campaign import Campaign, campaign_id
@@ -35,16 +36,20 @@ from streams.models.reference import GROUP_LOOKS, Assessment, Reference
 from streams.policy.policy import Policy
 from streams.policy.policy_file import default_policy
 
-__all__ = ["MIN_OWNERS", "CampaignsStage", "Observer"]
+__all__ = ["CONFIRMING_LEVEL", "MIN_OWNERS", "CampaignsStage", "Observer"]
 
 MIN_OWNERS = 5
 """Distinct owners a group needs before it is tested at all, fixed in advance."""
 
+CONFIRMING_LEVEL = 1 / 20
+"""Error level of a look that confirms a campaign, which the harder rungs ask for."""
+
 _NEVER = 1 << 62
 _MINUTES_PER_DAY = 1440
 
-Observer = Callable[[int, int, dict[str, float], Group], None]
-"""Called at each look with minute, look, features and group; builders use it."""
+Observer = Callable[[int, int, dict[str, float], Group], bool]
+"""Called at each look with minute, look, features and group; builders use it. What is
+true is taken for a campaign without any test: a simulation knows its campaigns."""
 
 
 class CampaignsStage(MinuteStage[Output]):
@@ -114,7 +119,7 @@ class CampaignsStage(MinuteStage[Output]):
         for link in links:
             self._put(link)
         touched = self._recounted(minute, links)
-        for facet in sorted(facets):
+        for facet in chain(sorted(facets), self._due(touched)):
             for into, merged in self._link_groups(facet):
                 accounts = touched.pop(merged, set())
                 touched.setdefault(into, set()).update(accounts)
@@ -145,6 +150,28 @@ class CampaignsStage(MinuteStage[Output]):
             for account in sorted(accounts):
                 self.groups.recount(self.groups.by_number[number], account)
         return touched
+
+    def _due(self, touched: Mapping[int, set[str]]) -> Iterator[int]:
+        """Give a facet of each touched group that is to be tested, to be linked anew.
+
+        The kinds of facet of one template tell of the same exchanges, and its groups
+        reach a look in the same minute: they are one before a test is spent on each.
+        """
+        for number in sorted(touched):
+            group = self.groups.by_number.get(number)
+            if group is not None and self._reached(group) > group.look:
+                facet = group.facets[0]
+                self.graph.facets[facet].next_check = 0
+                yield facet
+
+    def _reached(self, group: Group) -> int:
+        """Count the looks that a group has reached; those taken while it is small."""
+        reached = group.look
+        while reached < len(GROUP_LOOKS) and group.exchanges >= GROUP_LOOKS[reached]:
+            reached += 1
+        if reached > group.look and owner_count(self.graph, group) < MIN_OWNERS:
+            return group.look
+        return reached
 
     def _apply_barrier(self, barrier: Barrier) -> Iterator[Output]:
         yield from self._decider.expire(barrier.minute)
@@ -234,16 +261,15 @@ class CampaignsStage(MinuteStage[Output]):
 
     def _test(self, minute: int, group: Group) -> Iterator[Output]:
         """Test a group that reached a look; one that is rejected is a campaign."""
-        reached = group.look
-        while reached < len(GROUP_LOOKS) and group.exchanges >= GROUP_LOOKS[reached]:
-            reached += 1
-        if reached == group.look or owner_count(self.graph, group) < MIN_OWNERS:
+        reached = self._reached(group)
+        if reached == group.look:
             return
         group.look = reached
         features = group_features(self.graph, group)
-        if self.observer is not None:
-            self.observer(minute, reached - 1, features, group)
         look = reached - 1
+        if self.observer is not None and self.observer(minute, look, features, group):
+            self._confirm(minute, group, Assessment(0.0, {}, {}), 0.0)
+            return
         watched = sorted(
             watched_entries(self.state.controls, self.graph, group, minute)
         )
@@ -252,13 +278,19 @@ class CampaignsStage(MinuteStage[Output]):
             watched=bool(watched),
             reserved=self.state.controls.has_indicators,
         )
-        if self._reference.group_limit(look) * purse.level(minute) < 1:
+        known = self.state.campaigns.get(group.number)
+        limit = self._reference.group_limit(features, look)
+        level = purse.level(minute) if known is None else CONFIRMING_LEVEL
+        if limit * level < 1:
             # No e-value could reach the level: the budget is not spent on it.
-            if self._reference.group_limit(look) * purse.fresh_level >= 1:
+            if known is None and limit * purse.fresh_level >= 1:
                 yield from self._tell_exhausted(minute)
             return
         assessment = self._reference.assess_group(features, look)
-        level = purse.spend(minute)
+        if known is None:
+            # A campaign is found once: looks that confirm it cost nothing more, and
+            # make no more benign groups campaigns.
+            purse.spend(minute)
         if assessment.e_value * level >= 1:
             campaign = self._confirm(minute, group, assessment, level)
             campaign.features, campaign.watched = features, watched
@@ -269,7 +301,8 @@ class CampaignsStage(MinuteStage[Output]):
                     f"{group.exchanges} exchanges, e-value {campaign.e_value:.0f}"
                 )
                 yield self._alert("campaign_found", minute, campaign, group, summary)
-        test = TestTaken(minute, look, level, purse.left(minute))
+        left = purse.left(minute) if known is None else 0.0
+        test = TestTaken(minute, look, level, left)
         yield tested_output(
             test,
             group,

@@ -44,7 +44,10 @@ def decision_output(
 
 
 class TestTaken(NamedTuple):
-    """A test that a group took: which look, at which level, and what is left then."""
+    """A test that a group took: which look, at which level, and what is left then.
+
+    ``budget_left`` is 0 for a look that confirms a campaign: it costs nothing.
+    """
 
     minute: int
     look: int

@@ -36,7 +36,7 @@ def group_evidence(
     reference: Reference,
 ) -> tuple[Feature, ...]:
     """List a tested group's features, by what they add to its joint score."""
-    shares = contributions(reference.group, features)
+    shares = contributions(reference.group_prior(features), features)
     listed = [
         Feature(
             name=f"{_DETECTOR_OF.get(name, 'joint')}.{name}",

@@ -30,12 +30,14 @@ from streams.models.likeness import Likeness
 __all__ = [
     "DETECTORS",
     "GROUP_LOOKS",
+    "STRATA",
     "Assessment",
     "Prior",
     "Reference",
     "detector_scores",
     "digest",
     "load_reference",
+    "stratum_of",
 ]
 
 GROUP_LOOKS: Final = tuple(25 * 2**k for k in range(12))
@@ -43,8 +45,8 @@ GROUP_LOOKS: Final = tuple(25 * 2**k for k in range(12))
 
 DETECTORS: Final[Mapping[str, tuple[str, ...]]] = {
     "infrastructure": ("payment", "network", "tls", "client", "sharing_crowd"),
-    "timing": ("even", "lockstep", "burst", "young", "young_crowd"),
-    "template": ("complementary", "templated"),
+    "timing": ("even", "lockstep", "burst", "batches", "young", "young_crowd"),
+    "template": ("complementary", "co_use", "templated"),
 }
 """Detectors that add up features; "joint" is the likeness model over all of them."""
 
@@ -57,6 +59,33 @@ WEIGHTS: Final[Mapping[str, float]] = {
 """Weights of the merge, fixed in advance. The joint model sees what the others see,
 so most of the weight is its. One aspect alone reaches at most a twentieth of the
 resolution limit, which is below the e-value that the first test of a day needs."""
+
+
+STRATA: Final = ("one_site", "sharing", "templates")
+"""Kinds of groups, each of which is compared with its like only: accounts that have one
+payment or one network, others that share payments or networks, and those that share no
+more than what they say. The p-value is valid within each (Mondrian conformal
+prediction, Vovk et al. 2005, section 4.5)."""
+
+ONE_SITE: Final = 0.8
+"""Share of a group's accounts with one payment or one network, from which one customer
+or one school explains it, whatever organization ids are missing."""
+
+SHARING: Final = 0.02
+"""Share of a group's accounts, discounted by other users, that have payments or
+networks in common."""
+
+
+def stratum_of(features: Mapping[str, float]) -> str:
+    """Tell the stratum of a group.
+
+    >>> stratum_of({"payer": 0.9, "payment": 1.0}), stratum_of({"network": 0.5})
+    ('one_site', 'sharing')
+    """
+    if max(features.get("payer", 0.0), features.get("place", 0.0)) >= ONE_SITE:
+        return "one_site"
+    sharing = max(features.get("payment", 0.0), features.get("network", 0.0))
+    return "sharing" if sharing >= SHARING else "templates"
 
 
 class Prior(msgspec.Struct, frozen=True):
@@ -79,29 +108,31 @@ class Assessment(msgspec.Struct, frozen=True):
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """Benign statistics; ``groups[look][detector]`` are scores of benign groups.
+    """Benign statistics; ``groups[look][stratum][detector]`` are scores of groups.
 
-    ``features[look][feature]`` are their features, for explanation only.
-    ``bystanders`` are scores of ordinary accounts that used templates of a campaign.
+    ``group`` has the prior of each stratum. ``features[look][feature]`` are the groups'
+    features, for explanation only. ``bystanders`` are scores of ordinary accounts in a
+    campaign's group: they used a template of it, each by itself.
     """
 
     version: str
     account: Prior
-    group: Prior
+    group: dict[str, Prior]
     member: Prior
-    groups: list[dict[str, RankedScores]]
+    groups: list[dict[str, dict[str, RankedScores]]]
     features: list[dict[str, RankedScores]]
     bystanders: RankedScores
     digest: str = ""
 
     def assess_group(self, features: Mapping[str, float], look: int) -> Assessment:
-        """Compare a group with the reference groups at the same look."""
+        """Compare a group with the reference groups of its stratum at the same look."""
         look = min(look, len(self.groups) - 1)
-        joint = self.models["group"].log_odds(features)
+        stratum = self.groups[look][stratum_of(features)]
+        joint = self.models[f"group {stratum_of(features)}"].log_odds(features)
         scores = {"joint": joint, **detector_scores(features)}
         e_values = {}
         for name, score in scores.items():
-            reference = self.groups[look][name]
+            reference = stratum[name]
             p = conformal_p(score, reference)
             e_values[name] = calibrate(p, reference.size)
         quantiles = {
@@ -110,12 +141,16 @@ class Reference(msgspec.Struct, frozen=True):
         }
         return Assessment(round(merge(e_values, WEIGHTS), 6), quantiles, e_values)
 
-    def group_limit(self, look: int) -> float:
-        """Give the largest e-value that a group can reach at a look."""
+    def group_prior(self, features: Mapping[str, float]) -> Prior:
+        """Give the prior by which a group of this stratum is scored."""
+        return self.group[stratum_of(features)]
+
+    def group_limit(self, features: Mapping[str, float], look: int) -> float:
+        """Give the largest e-value that a group of this stratum can reach at a look."""
         look = min(look, len(self.groups) - 1)
+        stratum = self.groups[look][stratum_of(features)]
         limits = {
-            name: resolution_limit(scores.size)
-            for name, scores in self.groups[look].items()
+            name: resolution_limit(scores.size) for name, scores in stratum.items()
         }
         return merge(limits, WEIGHTS)
 
@@ -162,8 +197,8 @@ def _models(reference: Reference) -> dict[str, Likeness]:
     if reference.digest not in _cached or not reference.digest:
         _cached[reference.digest] = {
             "account": reference.account.model(),
-            "group": reference.group.model(),
             "member": reference.member.model(),
+            **{f"group {key}": one.model() for key, one in reference.group.items()},
         }
     return _cached[reference.digest]
 

@@ -61,7 +61,9 @@ class DayLedger(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ledger_entries(decisions: Iterable[Decision]) -> list[LedgerEntry]:
-    """Read tests out of decisions, each once, in their order.
+    """Read the tests that were paid for out of decisions, each once, in their order.
+
+    A look that confirms a campaign costs nothing, and tells of no budget.
 
     >>> first = Decision(decision_id="d", subject="group:1", kind="tested",
     ...                  occurred_at=0, e_value=900.0, threshold=255.0,
@@ -70,7 +72,8 @@ def ledger_entries(decisions: Iterable[Decision]) -> list[LedgerEntry]:
     [(1, 0.2)]
     """
     once = {each.decision_id: each for each in decisions if each.kind == "tested"}
-    return [_test(each) for each in once.values() if each.level > 0]
+    paid = (each for each in once.values() if each.level > 0 and each.budget_left > 0)
+    return [_test(each) for each in paid]
 
 
 def _test(decision: Decision) -> LedgerEntry:

@@ -50,14 +50,22 @@ def campaign_seen(
 
 
 def rejecting_test(
-    campaign: CampaignSeen, decisions: Iterable[Decision], until: int | None
+    campaign: CampaignSeen,
+    decisions: Iterable[Decision],
+    until: int | None,
+    *,
+    paid: bool = False,
 ) -> Decision | None:
-    """Give the newest test that found or confirmed it, up to ``until`` (ms)."""
+    """Give the newest test that found or confirmed it, up to ``until`` (ms).
+
+    ``paid``: of those that the budget was spent on, the one that found it.
+    """
     rejected = [
         each
         for each in _tests(campaign.campaign_id, decisions)
         if each.e_value * each.level >= 1
         and (until is None or each.occurred_at <= until)
+        and (each.budget_left > 0 or not paid)
     ]
     return next(reversed(rejected), None)
 

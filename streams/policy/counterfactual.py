@@ -23,6 +23,9 @@ from streams.policy.ladder import Evidence, Step
 
 __all__ = ["Change", "Counterfactual", "clear_account", "clear_group"]
 
+_COMPARING: Final = frozenset({"payer", "place"})
+"""Features that only tell with which groups a group is compared."""
+
 _GRID: Final = 1_000_000
 """Steps of a feature between 0 and 1."""
 
@@ -116,11 +119,14 @@ def clear_group(
     is 0. ``level`` is the error level that the test was given.
     """
     whole = {name: features.get(name, 0.0) for name in FEATURES}
+    prior = reference.group_prior(whole)
     changes, together = _clear(
-        whole,
-        lambda changed: reference.assess_group(changed, look).e_value * level < 1,
-        reference.group.weights,
-        contributions(reference.group, whole),
+        {name: x for name, x in whole.items() if name not in _COMPARING},
+        lambda changed: (
+            reference.assess_group(whole | changed, look).e_value * level < 1
+        ),
+        prior.weights,
+        contributions(prior, whole),
     )
     return Counterfactual(
         about="campaign", needed=1 / level, features=changes, together=together

@@ -63,10 +63,11 @@ def explain(
     own = [each for each in known.decisions if each.subject == subject]
     decided = _decided(own, action_id)
     campaign = _campaign_of(subject, known, decided)
-    test = None
+    test = paid = None
     if campaign is not None:
         until = None if decided is None else decided.occurred_at
         test = rejecting_test(campaign, known.decisions, until)
+        paid = rejecting_test(campaign, known.decisions, until, paid=True)
     notes: list[str] = []
     step = None if decided is None else _step(decided, known.policies, notes)
     standing = _standing(subject, own, known.actions.get(subject), campaign)
@@ -81,7 +82,7 @@ def explain(
         reasons=_reasons(decided, test),
         own=None if decided is None else _own(decided, step),
         campaign=campaign,
-        budget=_budget(campaign, test),
+        budget=_budget(campaign, paid),
         versions=Versions()
         if versions is None
         else Versions(
@@ -237,7 +238,7 @@ def _budget(campaign: CampaignSeen | None, test: Decision | None) -> BudgetUse |
         daily=entry.daily,
         before=entry.left + entry.level,
         after=entry.left,
-        spent=sum(one.level for one in campaign.tests),
+        spent=sum(one.level for one in campaign.tests if one.budget_left),
         tests=len(campaign.tests),
     )
 

@@ -72,7 +72,10 @@ class OwnEvidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GroupTest(msgspec.Struct, frozen=True, kw_only=True):
-    """A test of the campaign's group; it is rejected when e_value ≥ needed."""
+    """A test of the campaign's group; it is rejected when e_value ≥ needed.
+
+    ``budget_left`` is 0 for a look that confirms: it cost nothing.
+    """
 
     at: int
     campaign_id: str

@@ -14,6 +14,7 @@ from streams.scenarios.facets import BROWSERS, SDKS, draw_build, own_build
 from streams.scenarios.generators import expand
 from streams.scenarios.manners import manner_of
 from streams.scenarios.scenario import Cohort, Release
+from streams.scenarios.templates import Template, templates
 from streams.scenarios.traffic import Account
 from streams.scenarios.world import World
 
@@ -43,6 +44,25 @@ def log_uniform(rng: np.random.Generator, bounds: tuple[float, float]) -> float:
     return float(np.exp(rng.uniform(low, high)))
 
 
+def borrowed_templates(world: World, name: str) -> list[Template]:
+    """Give the wordings of a campaign; none for no name.
+
+    They are the first thing drawn from the campaign's own stream of chance.
+    """
+    for campaign in world.scenario.campaign:
+        if campaign.name == name:
+            spec = campaign.templates
+            return templates(
+                campaign.shape,
+                spec.count,
+                spec.wrap,
+                dice(world.key("campaign", name)),
+                word_drop=spec.word_drop,
+                random_prefix=spec.random_prefix,
+            )
+    return []
+
+
 def populate(
     world: World, cohort: Cohort, on_account: Callable[[], None] = lambda: None
 ) -> None:
@@ -65,13 +85,17 @@ class _Group:
         self.network: int | None = None
         if cohort.network == "one":
             self.network = world.network("group", cohort.name, number)
-        self.payment = world.ids.make("payment", cohort.name, number, size=8)
+        self.payments = [world.ids.make("payment", cohort.name, number, size=8)]
+        self.payments += [
+            world.ids.make("payment", cohort.name, number, other, size=8)
+            for other in range(1, cohort.payments)
+        ]
         self.organization = world.ids.make("organization", cohort.name, number, size=8)
         self.offset = float(rng.uniform(*cohort.utc_offset_hours))
         self.kit: texts.Kit | None = None
         self.rows = np.zeros(0, dtype=np.int64)
         if cohort.behaviour in {"bulk", "agentic", "app"}:
-            self.kit = crowd.kit()
+            self.kit = crowd.kit(cohort.templates)
         elif cohort.behaviour == "harness":
             items = words.choice(world.corpora.sets(cohort.roles))
             self.rows = texts.test_set(world.prompts, items, cohort.items, words)
@@ -94,12 +118,15 @@ class _Crowd:
         if cohort.duration_hours is not None:
             end = min(end, start + round(cohort.duration_hours * HOUR))
         self.span = Span(start, end)
+        self.births: dict[tuple[int, int], float] = {}
+        self.borrowed = borrowed_templates(world, cohort.borrows)
 
-    def kit(self) -> texts.Kit:
-        """Make up a program of this cohort's kind."""
+    def kit(self, templates: int = 1) -> texts.Kit:
+        """Make up a program of this cohort's kind, with so many templates."""
         cohort = self.cohort
         shape = "agent" if cohort.behaviour == "agentic" else cohort.behaviour
-        return texts.kit(shape, self.world.corpora.sets(cohort.roles), self.words)
+        sets = self.world.corpora.sets(cohort.roles)
+        return texts.kit(shape, sets, self.words, templates)
 
     def manner(self, kit: texts.Kit | None) -> int:
         """Row of a new manner of calling."""
@@ -110,7 +137,7 @@ class _Crowd:
         """Make one account and its requests; one that never calls is left out."""
         world, cohort, rng = self.world, self.cohort, self.rng
         name = (cohort.name, number)
-        span, opened = self.span, -log_uniform(rng, cohort.age_days) * DAY
+        span, opened = self.span, self._opened(number)
         if cohort.network == "own" and rng.random() < NEWCOMERS:
             opened = float(rng.uniform(span.start, (span.start + span.end) / 2))
             span = Span(round(opened), span.end)
@@ -144,11 +171,18 @@ class _Crowd:
                 organization=self._owned(
                     cohort.organization, "organization", name, group.organization
                 ),
-                payment=self._owned(cohort.payment, "payment", name, group.payment),
+                payment=self._owned(
+                    cohort.payment,
+                    "payment",
+                    name,
+                    group.payments[number // cohort.groups % cohort.payments],
+                ),
                 api_key=None if browser else world.ids.make("key", *name, size=8),
             )
         )
         prompts, manner = self._prompts(group, session)
+        if self.borrowed:
+            self._borrow(prompts)
         build = group.build or draw_build(rng, BROWSERS if browser else SDKS)
         talks = cohort.behaviour in {"interactive", "classroom", "app"}
         world.traffic.add(
@@ -161,6 +195,29 @@ class _Crowd:
             build=world.build(build),
             session=session if talks else None,
         )
+
+    def _opened(self, number: int) -> float:
+        """Draw when an account was opened, ms since the start."""
+        cohort, rng = self.cohort, self.rng
+        together = cohort.created_together
+        if together == 1:
+            return -log_uniform(rng, cohort.age_days) * DAY
+        batch = number % cohort.groups, number // cohort.groups // together
+        if batch not in self.births:
+            self.births[batch] = -log_uniform(rng, cohort.age_days) * DAY
+        return self.births[batch] + float(rng.uniform(0, HOUR / 2))
+
+    def _borrow(self, prompts: Ints) -> None:
+        """Put wordings of a campaign around some of an account's prompts."""
+        world, words, cohort = self.world, self.words, self.cohort
+        known = self.borrowed
+        if not cohort.borrows_all:
+            known = [words.choice(known)]
+        pool = world.corpora.pool(cohort.roles)
+        for at in range(len(prompts)):
+            if words.random() < cohort.borrowed:
+                said = words.choice(known).fill(words.choice(pool), words)
+                prompts[at] = world.prompts.add(said)
 
     def _owned(
         self, rule: str, kind: str, name: tuple[str, int], shared: str

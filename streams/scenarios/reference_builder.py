@@ -1,7 +1,11 @@
 """Build the frozen reference: simulate populations, collect looks, fit the prior.
 
-1. Campaign populations: fit the account and the group likeness with River.
+1. Campaign populations: fit the likeness of groups and of members with River, and
+   score the bystanders.
 2. Benign populations: score every group at every look with that prior.
+
+The likeness of accounts is that of the shipped reference: the groups' likeness is
+measured with it, so a new one would have to come before everything else.
 
 Half of the populations are built on the corpus, where one is given, and half on the
 scenarios' own generators, so that the reference leans on neither.
@@ -10,7 +14,7 @@ scenarios' own generators, so that the reference leans on neither.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -24,76 +28,79 @@ from streams.campaigns.group import Group
 from streams.campaigns.group_features import FEATURES
 from streams.campaigns.member_features import GroupProfile
 from streams.contracts import iter_datums
-from streams.engine.accounts_stage import LOOKS, AccountsStage
 from streams.engine.campaigns_stage import CampaignsStage
 from streams.engine.replay import Pipeline, replay
 from streams.models.evidence import RankedScores
-from streams.models.likeness import Likeness, account_features
+from streams.models.likeness import Likeness
 from streams.models.reference import (
     DETECTORS,
     GROUP_LOOKS,
+    STRATA,
     Prior,
     Reference,
     detector_scores,
     digest,
+    load_reference,
+    stratum_of,
 )
 from streams.policy.ladder import LADDER
 from streams.scenarios.reference_populations import (
+    SHARING_KINDS,
     benign_population,
     campaign_population,
 )
 from streams.scenarios.scenario import Scenario
 from streams.scenarios.simulate import EVENTS, TRUTH, simulate
 
-__all__ = ["build_reference"]
-
-MEMBER_PRIOR: Final = Prior(
-    {
-        "cohort": 1.5,
-        "infrastructure": 3.0,
-        "share": 1.0,
-        "templates": 1.0,
-        "uses": 2.0,
-        "young": 0.5,
-    },
-    -4.0,
-)
-"""Set by hand: simulated campaigns link too few bystanders to fit it. It only orders
-accounts; how unusual a score is among ordinary accounts is counted, not assumed."""
+__all__ = ["Harvest", "assemble", "build_reference", "harvest"]
 
 _LIKENESS_WEIGHT: Final = 1.0
 """Weight of the content's likeness in the joint score, capped by hand: on campaigns
 and bulk jobs that were never seen, content tells next to nothing."""
 
-_EPOCHS: Final = 30
+_FITTED_ON: Final = {"one_site": "sharing"}
+"""Few campaigns have a single payment or network: too few to fit a prior on."""
+_UNFITTED: Final = frozenset({"likeness", "payer", "place"})
+_STEPS: Final = 150_000
+"""Pairs of examples that a fit learns from, over and over where there are few."""
 _MAJORITY: Final = 0.5
-_GATE_PERCENTILE: Final = 0.99
 _EXPLAINING_RANKS: Final = 8
 _POOLED_LOOKS: Final = 1
 """Neighbouring looks whose groups also serve a look: features change slowly with the
 logarithm of a group's exchanges, and late looks are reached by few groups."""
+
+Features = dict[str, float]
+Example = tuple[Features, bool]
 
 
 class _Look(NamedTuple):
     population: int
     look: int
     number: int
-    features: dict[str, float]
+    features: Features
     campaign: bool
 
 
-class _Harvest:
-    """What the populations gave so far."""
+class _Member(NamedTuple):
+    """An account with templated exchanges in a group that is mostly a campaign's."""
+
+    population: int
+    account: str
+    features: Features
+    campaign: bool
+
+
+class Harvest:
+    """What populations gave: looks at groups, and members of campaigns' groups."""
 
     def __init__(self) -> None:
         self.looks: list[_Look] = []
-        self.accounts: list[tuple[dict[str, float], bool]] = []
-        self.bystanders: list[float] = []
+        self.members: list[_Member] = []
 
-    def add(self, other: _Harvest) -> None:
+    def add(self, other: Harvest) -> None:
+        """Take in what other populations gave."""
         self.looks += other.looks
-        self.accounts += other.accounts
-        self.bystanders += other.bystanders
+        self.members += other.members
 
 
 def build_reference(
@@ -106,26 +113,41 @@ def build_reference(
     progress: Callable[[str, int, int], None] = lambda *_: None,
 ) -> dict[str, Any]:
     """Build the content of reference.json from so many populations of each kind."""
-    labelled = _Harvest()
     hostile = [campaign_population(10_000 + seed) for seed in range(campaigns)]
-    for harvest in _run_all(hostile, corpus, jobs, "campaign populations", progress):
-        labelled.add(harvest)
-    account = _at_percentile(_fit(labelled.accounts), labelled.accounts)
-    group = _fit([(_links_only(look), look.campaign) for look in labelled.looks])
-    group.set_weights({**group.weights, "likeness": _LIKENESS_WEIGHT})
-    reference = _Harvest()
     honest = [benign_population(20_000 + seed) for seed in range(benign)]
-    for harvest in _run_all(honest, corpus, jobs, "benign populations", progress):
-        reference.add(harvest)
+    honest += [
+        benign_population(30_000 + seed, SHARING_KINDS) for seed in range(benign)
+    ]
+    return assemble(
+        version,
+        _run_all(hostile, corpus, jobs, "campaign populations", progress),
+        _run_all(honest, corpus, jobs, "benign populations", progress),
+    )
+
+
+def assemble(
+    version: str, hostile: Iterable[Harvest], honest: Iterable[Harvest]
+) -> dict[str, Any]:
+    """Make the content of reference.json from what populations gave."""
+    labelled, benign = Harvest(), Harvest()
+    for harvest in hostile:
+        labelled.add(harvest)
+    for harvest in honest:
+        benign.add(harvest)
+    group = {
+        stratum: _group_prior(labelled.looks, _FITTED_ON.get(stratum, stratum))
+        for stratum in STRATA
+    }
+    member = _prior(_fit([(each.features, each.campaign) for each in labelled.members]))
     content = msgspec.to_builtins(
         Reference(
             version=version,
-            account=_prior(account),
-            group=_prior(group),
-            member=MEMBER_PRIOR,
-            groups=_group_scores(reference.looks, group),
-            features=_feature_scores(reference.looks),
-            bystanders=RankedScores.of(labelled.bystanders),
+            account=load_reference().account,
+            group=group,
+            member=member,
+            groups=_group_scores(benign.looks, group),
+            features=_feature_scores(benign.looks),
+            bystanders=RankedScores.of(_bystander_scores(labelled.members, member)),
         )
     )
     content["digest"] = digest(content)
@@ -138,86 +160,81 @@ def _run_all(
     jobs: int,
     step: str,
     progress: Callable[[str, int, int], None],
-) -> Iterator[_Harvest]:
+) -> Iterator[Harvest]:
     """Run populations in processes of their own, in order."""
     corpora = [corpus if number % 2 else None for number in range(len(scenarios))]
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         numbers = range(len(scenarios))
         harvests = pool.map(_run, scenarios, numbers, corpora)
-        for number, harvest in enumerate(harvests):
+        for number, found in enumerate(harvests):
             progress(step, number + 1, len(scenarios))
-            yield harvest
+            yield found
 
 
-def _run(scenario: Scenario, population: int, corpus: Path | None) -> _Harvest:
-    harvest = _Harvest()
+def _run(scenario: Scenario, population: int, corpus: Path | None) -> Harvest:
     with TemporaryDirectory() as folder:
         place = Path(folder)
         simulate(scenario, place, corpus=corpus)
-        with (place / TRUTH).open(encoding="utf-8") as file:
-            campaign_of = {
-                row["account_id"]: row["campaign"] for row in csv.DictReader(file)
-            }
-        pipeline = Pipeline()
-
-        def observe(
-            _minute: int, look: int, features: dict[str, float], group: Group
-        ) -> None:
-            share = sum(bool(campaign_of.get(a)) for a in group.uses) / len(group.uses)
-            harvest.looks.append(
-                _Look(population, look, group.number, features, share > _MAJORITY)
-            )
-
-        for stage in pipeline.stages["llm.links"]:
-            if isinstance(stage, CampaignsStage):
-                stage.observer = observe
-        for _ in replay(iter_datums(place / EVENTS), pipeline):
-            pass
-    _collect_accounts(pipeline, campaign_of, harvest)
-    return harvest
+        return harvest(place, population)
 
 
-def _collect_accounts(
-    pipeline: Pipeline, campaign_of: Mapping[str, str], harvest: _Harvest
-) -> None:
-    scores: dict[str, float] = {}
-    for stage in pipeline.stages["llm.links"]:
-        if isinstance(stage, CampaignsStage):
-            for group in stage.groups.by_number.values():
-                _score_bystanders(stage, group, campaign_of, scores)
-    floor = MEMBER_PRIOR.intercept
-    for source in pipeline.stages["llm.requests"]:
-        if not isinstance(source, AccountsStage):
-            continue
-        for slot, account in enumerate(source.accounts.ids):
-            row = source.accounts.rows[slot]
-            guilty = bool(campaign_of.get(account))
-            if row["events"] >= LOOKS[0]:
-                harvest.accounts.append((account_features(row), guilty))
-            if not guilty:
-                harvest.bystanders.append(scores.get(account, floor))
+def harvest(place: Path, population: int) -> Harvest:
+    """Replay a simulated population, and collect its looks and members."""
+    found = Harvest()
+    with (place / TRUTH).open(encoding="utf-8") as file:
+        campaign_of = {
+            row["account_id"]: row["campaign"] for row in csv.DictReader(file)
+        }
+
+    def hostile(group: Group) -> bool:
+        guilty = sum(bool(campaign_of.get(account)) for account in group.uses)
+        return guilty > _MAJORITY * len(group.uses)
+
+    def observe(_minute: int, look: int, features: Features, group: Group) -> bool:
+        guilty = hostile(group)
+        found.looks.append(_Look(population, look, group.number, features, guilty))
+        return guilty
+
+    pipeline = Pipeline()
+    stages = [s for s in pipeline.stages["llm.links"] if isinstance(s, CampaignsStage)]
+    for stage in stages:
+        stage.observer = observe
+    for _ in replay(iter_datums(place / EVENTS), pipeline):
+        pass
+    for stage in stages:
+        for group in stage.groups.by_number.values():
+            if hostile(group):
+                found.members += _members(stage, group, population, campaign_of)
+    return found
 
 
-def _score_bystanders(
+def _members(
     stage: CampaignsStage,
     group: Group,
+    population: int,
     campaign_of: Mapping[str, str],
-    scores: dict[str, float],
-) -> None:
-    """Score the ordinary accounts of a mostly hostile group; keep each one's worst."""
-    hostile = sum(bool(campaign_of.get(account)) for account in group.uses)
-    if hostile <= _MAJORITY * len(group.uses):
-        return
-    model = MEMBER_PRIOR.model()
+) -> Iterator[_Member]:
+    """Describe a group's accounts as they are at the end, when they have done most."""
     profile = GroupProfile(stage.graph, group)
     for account, uses in group.uses.items():
-        if uses >= LADDER[0].uses and not campaign_of.get(account):
-            score = model.log_odds(profile.member(account))
-            scores[account] = max(scores.get(account, score), score)
+        if uses >= LADDER[0].uses:
+            guilty = bool(campaign_of.get(account))
+            yield _Member(population, account, profile.member(account), guilty)
 
 
-def _fit(examples: list[tuple[dict[str, float], bool]]) -> Likeness:
-    """Fit River's logistic regression; group features may only add to suspicion.
+def _bystander_scores(members: list[_Member], prior: Prior) -> Iterable[float]:
+    """Score the ordinary accounts of campaigns' groups; keep each one's worst."""
+    model = prior.model()
+    worst: dict[tuple[int, str], float] = {}
+    for each in members:
+        if not each.campaign:
+            key, score = (each.population, each.account), model.log_odds(each.features)
+            worst[key] = max(worst.get(key, score), score)
+    return worst.values()
+
+
+def _fit(examples: list[Example]) -> Likeness:
+    """Fit River's logistic regression; what is measured may only add to suspicion.
 
     Both classes get the same total weight by repeating the rarer one.
     """
@@ -226,7 +243,7 @@ def _fit(examples: list[tuple[dict[str, float], bool]]) -> Likeness:
     honest = [example for example in examples if not example[1]]
     size = max(len(guilty), len(honest))
     chance = Random(1)  # noqa: S311 - order of learning, not cryptography
-    for _ in range(_EPOCHS):
+    for _ in range(-(-_STEPS // size)):
         epoch = [
             (guilty[n % len(guilty)], honest[n % len(honest)]) for n in range(size)
         ]
@@ -234,31 +251,15 @@ def _fit(examples: list[tuple[dict[str, float], bool]]) -> Likeness:
         for pair in epoch:
             for features, label in pair:
                 model.learn(features, distillation=label)
-        _forbid_exculpation(model)
+        # Negative weights would be easy to earn: a campaign could clear itself.
+        weights = {name: max(weight, 0.0) for name, weight in model.weights.items()}
+        model.set_weights(weights)
     return model
 
 
-def _forbid_exculpation(model: Likeness) -> None:
-    """Set negative weights of group features to 0: they would be easy to fake."""
-    weights = {
-        name: max(weight, 0.0) if name in FEATURES else weight
-        for name, weight in model.weights.items()
-    }
-    model.set_weights(weights)
-
-
-def _links_only(look: _Look) -> dict[str, float]:
-    """Leave content out of the fit, which would learn the simulated corpora."""
-    return {name: x for name, x in look.features.items() if name != "likeness"}
-
-
-def _at_percentile(
-    model: Likeness, examples: list[tuple[dict[str, float], bool]]
-) -> Likeness:
-    """Move the intercept so that 0 is a high percentile of ordinary accounts."""
-    scores = sorted(model.log_odds(x) for x, guilty in examples if not guilty)
-    high = scores[int(_GATE_PERCENTILE * (len(scores) - 1))]
-    return Likeness(model.weights, model.intercept - high)
+def _links_only(look: _Look) -> Features:
+    """Leave out content, which would learn the corpora, and what tells the stratum."""
+    return {name: x for name, x in look.features.items() if name not in _UNFITTED}
 
 
 def _prior(model: Likeness) -> Prior:
@@ -280,17 +281,40 @@ def _nearest(looks: list[_Look], wanted: int) -> list[_Look]:
     return list(best.values())
 
 
-def _group_scores(looks: list[_Look], model: Likeness) -> list[dict[str, RankedScores]]:
-    frozen = _prior(model).model()
+def _group_prior(looks: list[_Look], stratum: str) -> Prior:
+    """Fit the prior of a stratum; content has its weight by hand."""
+    model = _fit(
+        [
+            (_links_only(look), look.campaign)
+            for look in looks
+            if stratum_of(look.features) == stratum
+        ]
+    )
+    model.set_weights({**model.weights, "likeness": _LIKENESS_WEIGHT})
+    return _prior(model)
+
+
+def _group_scores(
+    looks: list[_Look], priors: Mapping[str, Prior]
+) -> list[dict[str, dict[str, RankedScores]]]:
+    models = {stratum: prior.model() for stratum, prior in priors.items()}
     table = []
     for wanted in range(len(GROUP_LOOKS)):
-        units = _nearest(looks, wanted) or looks
-        scores: dict[str, list[float]] = {name: [] for name in ("joint", *DETECTORS)}
-        for unit in units:
-            scores["joint"].append(frozen.log_odds(unit.features))
+        scores: dict[str, dict[str, list[float]]] = {
+            stratum: {name: [] for name in ("joint", *DETECTORS)} for stratum in STRATA
+        }
+        for unit in _nearest(looks, wanted):
+            stratum = stratum_of(unit.features)
+            of_stratum = scores[stratum]
+            of_stratum["joint"].append(models[stratum].log_odds(unit.features))
             for name, score in detector_scores(unit.features).items():
-                scores[name].append(score)
-        table.append({name: RankedScores.of(values) for name, values in scores.items()})
+                of_stratum[name].append(score)
+        table.append(
+            {
+                stratum: {name: RankedScores.of(some) for name, some in values.items()}
+                for stratum, values in scores.items()
+            }
+        )
     return table
 
 

@@ -1,16 +1,17 @@
 """Random populations for the reference: benign groups of every kind, and campaigns.
 
 Real groups are not random draws from one pool, so each group here has its own size,
-rhythm, network, client, age and text. A population holds no two groups that are
-related. Campaign populations serve to fit the prior's weights only; the reference that
-decides about error levels is made from benign ones.
+rhythm, network, client, payment, age and text. A population holds no two groups that
+are related. Benign populations make the groups that a group is compared with; campaign
+populations serve to fit the prior's weights, and hold the bystanders that an account
+is compared with: ordinary accounts that use a wording of a campaign.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from random import Random
-from typing import Final, Literal
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -19,24 +20,31 @@ from streams.scenarios.scenario import (
     CampaignFacets,
     Cohort,
     Pool,
+    Release,
     Replacement,
     Scenario,
     Templates,
 )
 
-__all__ = ["benign_population", "campaign_population"]
+__all__ = ["KINDS", "SHARING_KINDS", "benign_population", "campaign_population"]
 
 _START: Final = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
 _HOURS: Final = 48
-_GROUP_COHORTS: Final = 14
-_LARGEST_GROUP: Final = 120
+_LIGHT_HOURS: Final = 20
 _HEAVY_EVERY: Final = 4
+"""Every fourth population lasts for two days, with fewer groups of six times the
+traffic, so that late looks have reference groups too."""
 _HEAVY_FACTOR: Final = 6
-"""Every fourth population has half the groups and six times their traffic, so that
-late looks have reference groups too."""
+_COHORTS: Final = {True: 7, False: 16}
+_CAMPAIGN_COHORTS: Final = 6
+_CAMPAIGNS: Final = 12
+_GROUPS: Final = (8, 20)
+_SIZE: Final = (2.5, 0.8)
+"""Mean and sigma of the logarithm of a group's accounts, besides the least ones."""
+_LEAST, _LARGEST = 5, 120
 _BACKGROUND: Final = (
-    Cohort(name="people", accounts=1500, requests_per_day=3),
-    Cohort(name="nat", accounts=400, requests_per_day=2, network="carrier"),
+    Cohort(name="people", accounts=1200, requests_per_day=3),
+    Cohort(name="nat", accounts=300, requests_per_day=2, network="carrier"),
     Cohort(name="proxy-people", accounts=200, requests_per_day=3, network="proxy"),
     Cohort(
         name="developers",
@@ -53,16 +61,41 @@ _POOLS: Final = (
     Pool(name="proxy", networks=20),
 )
 _MODELS: Final = {"aurora-2": 5.0, "aurora-2-mini": 4.0, "borealis-1": 1.0}
+_RELEASE: Final = Release(model="aurora-3", hour=9.0, adoption=0.3, rush=2.5)
 
-Client = Literal["browser", "sdk", "one"]
+KINDS: Final = (
+    *("harness", "harness", "judge"),
+    *("classroom", "classroom"),
+    *("app", "app", "app", "popular", "launch"),
+    *("bulk", "bulk", "outage", "agents"),
+    *("framework", "framework"),
+    *("campus", "campus", "campus"),
+    *("team", "team", "team"),
+    *("company", "company", "company", "company", "reseller"),
+    *("swarm", "swarm"),
+)
+"""Kinds of honest groups, each as often as it is drawn.
+
+harness: one public test set. judge: rubrics. classroom: one task, often one network.
+app, popular, launch: people with one program's prompt; many of them; all new and of
+one client. bulk: jobs with one wording; outage: all at once. agents: tools. framework:
+several wordings of one program, as agent frameworks have. campus: one network. team:
+one network and a few payments. company, reseller, swarm: one payment, without the
+organization's id on the events.
+"""
 
 
-def benign_population(seed: int) -> Scenario:
+SHARING_KINDS: Final = ("team", "team", *("proxied_app",) * 4, "proxied_bulk")
+"""Kinds of groups that share several networks or payments, which are few among all
+kinds; a stratum of the reference is made of them."""
+
+
+def benign_population(seed: int, kinds: tuple[str, ...] = KINDS) -> Scenario:
     """Draw a population in which every group is honest."""
     chance = Random(seed)  # noqa: S311 - simulation, not cryptography
     heavy = seed % _HEAVY_EVERY == 0
-    count = _GROUP_COHORTS // 2 if heavy else _GROUP_COHORTS
-    cohorts = [_cohort(chance, number) for number in range(count)]
+    hours = _HOURS if heavy else _LIGHT_HOURS
+    cohorts = [_cohort(chance, kinds, at, hours) for at in range(_COHORTS[heavy])]
     if heavy:
         cohorts = [
             replace(cohort, requests_per_day=cohort.requests_per_day * _HEAVY_FACTOR)
@@ -72,96 +105,203 @@ def benign_population(seed: int) -> Scenario:
         name=f"reference-{seed}",
         description="benign groups of every kind",
         start=_START,
-        duration_hours=_HOURS,
+        duration_hours=hours,
         models=_MODELS,
         seed=seed,
+        release=(_RELEASE,) if seed % 2 else (),
         pool=_POOLS,
         cohort=(*_BACKGROUND, *cohorts),
     )
 
 
-def _cohort(chance: Random, number: int) -> Cohort:
-    kind = chance.choice(["harness", "classroom", "app", "app", "bulk", "bulk"])
-    groups = chance.randint(6, 14)
-    size = min(round(chance.lognormvariate(2.5, 0.8)) + 5, _LARGEST_GROUP)
+def _cohort(chance: Random, kinds: tuple[str, ...], number: int, hours: int) -> Cohort:
+    kind = chance.choice(kinds)
+    groups = chance.randint(*_GROUPS)
+    size = _size(chance)
     young = chance.random() < 0.4
-    start = chance.uniform(0, _HOURS - 12)
-    brief = chance.random() < 0.4
-    client: Client = chance.choice(["browser", "sdk", "one"])
-    name = f"{kind}-{number}"
-    age = (0.3, chance.uniform(1, 8)) if young else (1.0, chance.uniform(30, 900))
-    profile: Literal["day", "office", "flat"] = chance.choice(["day", "office", "flat"])
-    spread = chance.uniform(0.2, 1.2)
-    hours = chance.uniform(2, 12) if brief else None
-    if kind == "harness":
-        return Cohort(
-            name=name,
-            behaviour="harness",
-            accounts=groups * min(size, 20),
-            groups=groups,
-            requests_per_day=chance.uniform(10, 40) * (3 if brief else 1),
-            roles=("legit-bulk",),
-            client="sdk" if client == "browser" else client,
-            items=chance.randint(30, 300),
-            age_days=age,
-            profile=profile,
-            spread=spread,
-            start_hour=start,
-            duration_hours=hours,
-        )
-    if kind == "classroom":
-        return Cohort(
-            name=name,
-            behaviour="classroom",
-            accounts=groups * size,
-            groups=groups,
-            requests_per_day=chance.uniform(3, 12) * (3 if brief else 1),
-            network=chance.choice(["one", "one", "own", "carrier"]),
-            client="browser" if client == "sdk" else client,
-            payment=chance.choice(["none", "none", "own"]),
-            age_days=age,
-            spread=spread,
-            start_hour=start,
-            duration_hours=hours,
-        )
-    if kind == "app":
-        return Cohort(
-            name=name,
-            behaviour="app",
-            accounts=groups * size,
-            groups=groups,
-            requests_per_day=chance.uniform(3, 20),
-            client=client,
-            network=chance.choice(["own", "own", "carrier", "proxy"]),
-            template="group",
-            age_days=age,
-            profile=profile,
-            spread=spread,
-            start_hour=start if brief else 0.0,
-        )
-    return Cohort(
-        name=name,
-        behaviour="bulk",
-        accounts=groups * min(size, 20),
-        groups=groups,
-        requests_per_day=chance.uniform(5, 40),
-        roles=("legit-bulk",),
-        client="sdk" if client == "browser" else client,
-        network=chance.choice(["own", "own", "one", "proxy"]),
-        template="group",
-        age_days=age,
-        profile=profile,
-        spread=spread,
-        start_hour=start if brief else 0.0,
-        duration_hours=hours,
+    brief = chance.random() < 0.3
+    start = chance.uniform(0, hours - 10) if chance.random() < 0.5 else 0.0
+    common: dict[str, Any] = {
+        "name": f"{kind}-{number}",
+        "groups": groups,
+        "age_days": (0.3, chance.uniform(1, 8))
+        if young
+        else (chance.choice([0.5, 5.0]), chance.uniform(30, 900)),
+        "profile": chance.choice(["day", "office", "flat"]),
+        "spread": chance.uniform(0.2, 1.2),
+        "client": chance.choice(["browser", "sdk", "one"]),
+        "start_hour": start,
+        "duration_hours": chance.uniform(2, 10) if brief else None,
+        "requests_per_day": chance.uniform(4, 20) * (3 if brief else 1),
+    }
+    drawn = common | _OF_KIND[kind](chance)
+    if drawn.get("behaviour") in {"harness", "bulk", "agentic"}:
+        drawn["client"] = "sdk" if drawn["client"] == "browser" else drawn["client"]
+        size = min(size, 25)
+    if kind in _SIGNED_UP_TOGETHER and chance.random() < 0.4:
+        drawn["created_together"] = chance.choice([3, 8, 20, size])
+    if kind in {"company", "popular"} and chance.random() < 0.3:
+        drawn["groups"], size = 3, chance.randint(60, 250)
+    return Cohort(accounts=drawn["groups"] * size, **drawn)
+
+
+def _size(chance: Random) -> int:
+    return min(round(chance.lognormvariate(*_SIZE)) + _LEAST, _LARGEST)
+
+
+_SIGNED_UP_TOGETHER: Final = {"classroom", "company", "swarm", "campus", "reseller"}
+"""Kinds whose accounts may have been opened together, in a lesson or by a script: one
+school or one payer stands behind them."""
+
+
+def _harness(chance: Random) -> dict[str, Any]:
+    return {
+        "behaviour": "harness",
+        "roles": ("legit-bulk",),
+        "items": chance.randint(30, 300),
+    }
+
+
+def _judge(chance: Random) -> dict[str, Any]:
+    roles = chance.choice([("campaign-rubric", "legit-bulk"), ("campaign-", "legit")])
+    return _bulk(chance) | {"roles": roles, "network": "own"}
+
+
+def _classroom(chance: Random) -> dict[str, Any]:
+    return {
+        "behaviour": "classroom",
+        "client": chance.choice(["browser", "one"]),
+        "network": chance.choice(["one", "one", "own", "carrier"]),
+        "payment": chance.choice(["none", "none", "own"]),
+    }
+
+
+def _app(chance: Random) -> dict[str, Any]:
+    return {
+        "behaviour": "app",
+        "network": chance.choice(["own", "own", "carrier", "proxy"]),
+        "template": "group",
+    }
+
+
+def _launch(chance: Random) -> dict[str, Any]:
+    return _app(chance) | {"client": "one", "age_days": (0.3, chance.uniform(2, 30))}
+
+
+def _bulk(chance: Random) -> dict[str, Any]:
+    return {
+        "behaviour": "bulk",
+        "roles": ("legit-bulk",),
+        "network": chance.choice(["own", "own", "one", "proxy"]),
+        "template": "group",
+    }
+
+
+def _outage(chance: Random) -> dict[str, Any]:
+    return _bulk(chance) | {
+        "profile": "flat",
+        "requests_per_day": chance.uniform(100, 300),
+        "duration_hours": chance.uniform(1, 3),
+    }
+
+
+def _agents(chance: Random) -> dict[str, Any]:
+    return {
+        "behaviour": "agentic",
+        "roles": ("legit-bulk-tooluse", "legit-bulk"),
+        "template": "group",
+        "organization": chance.choice(["own", "none"]),
+    }
+
+
+def _framework(chance: Random) -> dict[str, Any]:
+    made = chance.choice([_app, _bulk, _agents])(chance)
+    return made | {"network": "own", "templates": chance.randint(2, 8)}
+
+
+def _one_place(chance: Random) -> dict[str, Any]:
+    """Draw what a group does that shares more than a program."""
+    return chance.choice([_app, _app, _bulk, _agents, _harness])(chance) | {
+        "network": "one",
+        "templates": chance.choice([1, 1, 1, 3]),
+    }
+
+
+def _campus(chance: Random) -> dict[str, Any]:
+    return _one_place(chance) | {"payment": chance.choice(["own", "none"])}
+
+
+def _team(chance: Random) -> dict[str, Any]:
+    return _one_place(chance) | {
+        "network": chance.choice(["one", "own"]),
+        "payment": "one",
+        "payments": chance.randint(2, 6),
+    }
+
+
+def _proxied_app(chance: Random) -> dict[str, Any]:
+    return _app(chance) | {"network": chance.choice(["proxy", "proxy", "carrier"])}
+
+
+def _proxied_bulk(chance: Random) -> dict[str, Any]:
+    return _bulk(chance) | {"network": "proxy"}
+
+
+def _company(chance: Random) -> dict[str, Any]:
+    return _one_place(chance) | {
+        "network": chance.choice(["one", "one", "own"]),
+        "payment": "one",
+        "organization": "none",
+    }
+
+
+def _reseller(chance: Random) -> dict[str, Any]:
+    return _company(chance) | {"behaviour": "app", "network": "one", "client": "one"}
+
+
+def _swarm(chance: Random) -> dict[str, Any]:
+    return (
+        _company(chance)
+        | _agents(chance)
+        | {
+            "organization": "none",
+            "client": "one",
+            "spread": chance.uniform(0.1, 0.6),
+        }
     )
 
 
+_OF_KIND: Final = {
+    "harness": _harness,
+    "judge": _judge,
+    "classroom": _classroom,
+    "app": _app,
+    "popular": _app,
+    "launch": _launch,
+    "bulk": _bulk,
+    "outage": _outage,
+    "agents": _agents,
+    "framework": _framework,
+    "campus": _campus,
+    "team": _team,
+    "proxied_app": _proxied_app,
+    "proxied_bulk": _proxied_bulk,
+    "company": _company,
+    "reseller": _reseller,
+    "swarm": _swarm,
+}
+
+
 def campaign_population(seed: int) -> Scenario:
-    """Draw a population with a dozen unrelated campaigns among honest groups."""
+    """Draw a population with a dozen unrelated campaigns among honest groups.
+
+    Each campaign has bystanders: honest accounts that know one of its wordings, now
+    and then all of them, some behind the same proxy.
+    """
     chance = Random(seed)  # noqa: S311 - simulation, not cryptography
-    benign = benign_population(seed)
-    campaigns = tuple(_campaign(chance, number) for number in range(12))
+    honest = [_cohort(chance, KINDS, at, _HOURS) for at in range(_CAMPAIGN_COHORTS)]
+    campaigns = [_campaign(chance, number) for number in range(_CAMPAIGNS)]
+    bystanders = [_bystanders(chance, campaign) for campaign in campaigns]
     return Scenario(
         name=f"campaigns-{seed}",
         description="campaigns of every shape among benign groups",
@@ -170,26 +310,25 @@ def campaign_population(seed: int) -> Scenario:
         models=_MODELS,
         seed=seed,
         pool=_POOLS,
-        cohort=benign.cohort,
-        campaign=campaigns,
+        cohort=(*_BACKGROUND, *honest, *bystanders),
+        campaign=tuple(campaigns),
     )
 
 
 def _campaign(chance: Random, number: int) -> Campaign:
-    shape: Literal["rubric", "reasoning", "tooluse", "coding", "instructions"]
     shape = chance.choice(["rubric", "reasoning", "tooluse", "coding", "instructions"])
     accounts = round(chance.lognormvariate(3.3, 0.7)) + 6
     low = chance.uniform(10, 40)
     shared = chance.random
     return Campaign(
         name=f"{shape}-{number}",
-        shape=shape,
+        shape=shape,  # type: ignore[arg-type]
         accounts=accounts,
         requests_per_day=(low, low * chance.uniform(1.2, 4)),
         roles=(f"campaign-{shape}", "campaign-"),
-        mix_share=chance.choice([0.2, 0.5, 0.8, 1.0]),
+        mix_share=chance.choice([0.1, 0.2, 0.5, 0.8, 1.0]),
         templates=Templates(
-            count=chance.randint(1, 5),
+            count=chance.randint(1, 6),
             wrap=(chance.choice(["prefix", "suffix", "both", "system"]),),
             word_drop=chance.choice([0.0, 0.0, 0.04]),
             random_prefix=chance.choice([0.0, 0.0, 0.3]),
@@ -208,4 +347,25 @@ def _campaign(chance: Random, number: int) -> Campaign:
         replacement=(
             Replacement(after_hours=(8.0, 24.0)) if chance.random() < 0.3 else None
         ),
+    )
+
+
+def _bystanders(chance: Random, campaign: Campaign) -> Cohort:
+    """Draw honest people or programs that know a wording of a campaign."""
+    people = chance.random() < 0.5
+    proxied = campaign.facets.pool and chance.random() < 0.5
+    elsewhere = chance.choice(["own", "own", "own", "carrier", "proxy"])
+    return Cohort(
+        name=f"bystanders-of-{campaign.name}",
+        accounts=chance.randint(10, 50),
+        behaviour="interactive" if people else "bulk",
+        requests_per_day=chance.uniform(5, 40),
+        roles=("legit-interactive",) if people else ("legit-bulk",),
+        network=campaign.facets.pool if proxied else elsewhere,
+        client="browser" if people else "sdk",
+        age_days=(0.3, chance.choice([8.0, 100.0, 900.0])),
+        spread=chance.uniform(0.4, 1.2),
+        borrows=campaign.name,
+        borrows_all=chance.random() < 0.03,
+        borrowed=chance.choice([0.1, 0.3, 0.6, 0.9]),
     )

@@ -89,8 +89,13 @@ class Cohort(_Table, frozen=True, kw_only=True):
     ``network``: ``own``, ``one`` for each group, or the name of a ``[[pool]]``.
     ``client``: drawn from common ``browser`` or ``sdk`` builds, or ``one`` a group.
     ``payment``, ``organization``: each account's ``own``, ``one`` a group, or
-    ``none``. ``template``: a bulk template belongs to one ``account`` or the
-    ``group``. ``spread`` is the sigma of the log-normal activity of accounts.
+    ``none``; ``payments`` are the tokens of a group that pays as ``one``.
+    ``template``: a bulk template belongs to one ``account`` or the ``group``, whose
+    program has so many ``templates``. ``spread`` is the sigma of the log-normal
+    activity of accounts. ``created_together``: accounts of a group that were opened
+    within half an hour. ``borrowed`` is the share of the requests that use wordings of
+    the campaign ``borrows``, as if both had them from a public guide: each account
+    knows one of them, or with ``borrows_all`` every one.
     """
 
     name: str
@@ -105,7 +110,13 @@ class Cohort(_Table, frozen=True, kw_only=True):
     client: Literal["browser", "sdk", "one"] = "browser"
     payment: Literal["own", "one", "none"] = "own"
     organization: Literal["own", "one", "none"] = "none"
+    payments: Count = 1
     template: Literal["account", "group"] = "account"
+    templates: Count = 1
+    created_together: Count = 1
+    borrows: str = ""
+    borrows_all: bool = False
+    borrowed: Share = 0.3
     profile: Literal["day", "office", "flat"] = "day"
     utc_offset_hours: tuple[float, float] = (-8.0, 9.0)
     start_hour: Annotated[float, Meta(ge=0)] = 0.0
@@ -311,8 +322,14 @@ def _check(place: str, scenario: Scenario) -> None:
         _check_hours(place, where, cohort.start_hour, scenario)
         _check_pair(place, where, "age_days", cohort.age_days)
         _check_pair(place, where, "utc_offset_hours", cohort.utc_offset_hours)
+        _check_lender(place, where, cohort.borrows, scenario)
     for campaign in scenario.campaign:
         _check_campaign(place, campaign, scenario, pools)
+
+
+def _check_lender(place: str, where: str, name: str, scenario: Scenario) -> None:
+    if name not in {"", *(campaign.name for campaign in scenario.campaign)}:
+        raise ScenarioError(f"{place}: {where}: no [[campaign]] is called {name!r}")
 
 
 def _check_campaign(

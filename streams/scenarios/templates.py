@@ -14,7 +14,15 @@ from streams.scenarios.corpora import MAX_CHARS, Prompt
 from streams.scenarios.generators import expand
 from streams.scenarios.wordings import WORDINGS
 
-__all__ = ["Template", "Wrap", "compose", "interactive", "reword", "templates"]
+__all__ = [
+    "Template",
+    "TemplateSet",
+    "Wrap",
+    "compose",
+    "interactive",
+    "reword",
+    "templates",
+]
 
 Wrap = Literal["prefix", "suffix", "both", "system"]
 VERBATIM_SHARE = 0.12
@@ -55,6 +63,21 @@ class Template(NamedTuple):
             text=text[:MAX_CHARS],
             system=self.system if self.system is not None else filling.system,
         )
+
+
+class TemplateSet(NamedTuple):
+    """Wordings of one program, any of which is put around a filling."""
+
+    among: tuple[Template, ...]
+
+    @property
+    def system(self) -> str | None:
+        """The system prompt of the first one."""
+        return self.among[0].system
+
+    def fill(self, filling: Prompt, rng: Random) -> Prompt:
+        """Wrap a filling with one of them."""
+        return rng.choice(self.among).fill(filling, rng)
 
 
 def _drop(text: str, share: float, rng: Random) -> str:

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from streams.scenarios.corpora import MAX_CHARS, Prompt
 from streams.scenarios.generators import expand
 from streams.scenarios.prompt_table import PromptTable
-from streams.scenarios.templates import Template, Wrap, interactive, reword, templates
+from streams.scenarios.templates import (
+    Template,
+    TemplateSet,
+    Wrap,
+    interactive,
+    reword,
+    templates,
+)
 
 __all__ = ["Kit", "agentic", "chats", "classroom", "filled", "kit", "test_set"]
 
@@ -26,20 +33,23 @@ _SHOT_CHARS = 409
 
 
 class Kit(NamedTuple):
-    """A program's own template, documents and tools."""
+    """A program's own template or templates, documents and tools."""
 
-    template: Template
+    template: Template | TemplateSet
     documents: Sequence[Prompt]
     tools: str | None
     tool_count: int
     result: str
 
 
-def kit(shape: str, sets: Sequence[Sequence[Prompt]], rng: Random) -> Kit:
-    """Make up a program: wording and tools of its own, documents of one corpus."""
+def kit(
+    shape: str, sets: Sequence[Sequence[Prompt]], rng: Random, count: int = 1
+) -> Kit:
+    """Make up a program: wordings and tools of its own, documents of one corpus."""
     wraps: tuple[Wrap, ...] = ("prefix", "both", "system")
     wrap = rng.choice(wraps) if shape == "bulk" else "system"
-    template = templates(shape, 1, (wrap,), rng)[0]
+    made = templates(shape, count, (wrap,), rng)
+    template = made[0] if count == 1 else TemplateSet(tuple(made))
     tools = expand("{toolbox}", rng) if shape == "agent" else None
     count = tools.count('"name"') if tools else 0
     return Kit(template, rng.choice(sets), tools, count, expand(_RESULT, rng))
@@ -50,7 +60,7 @@ def chats(
     pool: Sequence[Prompt],
     sessions: Ints,
     rng: Random,
-    template: Template | None = None,
+    template: Template | TemplateSet | None = None,
 ) -> Ints:
     """Hold conversations: ``sessions`` is each request's conversation.
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from random_graphs import Use, build, use_lists
 
 from streams.campaigns.group import Group
-from streams.campaigns.group_features import FEATURES, group_features, owner_count
+from streams.campaigns.group_features import (
+    FEATURES,
+    batch_mates,
+    group_features,
+    owner_count,
+)
 from streams.campaigns.link_graph import LinkGraph
 
 
@@ -19,9 +26,7 @@ def _again(graph: LinkGraph, group: Group) -> tuple[LinkGraph, Group]:
     for account in reversed(graph.accounts):
         node = graph.accounts[account]
         edges = dict(reversed(node.edges.items()))
-        node = type(node)(
-            node.owner, node.created, node.events, node.templated, node.likeness, edges
-        )
+        node = msgspec.structs.replace(node, edges=edges)
         copy.put_account(account, node)
     uses = dict(reversed(group.uses.items()))
     same = Group(
@@ -78,3 +83,57 @@ def test_young_accounts_and_those_created_together_show() -> None:
     assert (features["young"], features["burst"]) == (1, 0.5)
     assert _features(*(_use(n, first=15_000) for n in range(6)))["young"] == 0
     assert _features(_use(7), _use(7, 2))["young"] == 0  # creation unknown
+
+
+@given(
+    st.lists(st.integers(0, 5000), min_size=1),
+    st.data(),
+)
+def test_batch_mates_are_counted_within_half_an_hour_unless_there_is_a_rush(
+    created: list[int], data: st.DataObject
+) -> None:
+    minute = data.draw(st.sampled_from(created))
+    near = sum(abs(each - minute) <= 30 for each in created) - 1
+    day = sum(abs(each - minute) <= 1440 for each in created) - 1
+    found = batch_mates(sorted(created), minute)
+    assert found == (near if 4 * near >= day else 0)
+
+
+def _created(*minutes: int) -> float:
+    graph, groups = build([_use(n) for n in range(len(minutes))])
+    for account, minute in zip(sorted(graph.accounts), minutes, strict=True):
+        graph.accounts[account].created = minute
+    return group_features(graph, groups.by_number[1])["batches"]
+
+
+def test_accounts_opened_in_batches_show_and_a_rush_does_not() -> None:
+    assert _created(10, 20, 90_000, 90_010, 300_000, 400_000) == pytest.approx(4 / 6)
+    assert _created(*range(0, 1400, 200)) == 0
+
+
+def _infrastructure(kind: int, facets: list[int]) -> dict[str, float]:
+    graph, groups = build([_use(n) for n in range(len(facets))])
+    for account, facet in zip(sorted(graph.accounts), facets, strict=True):
+        held = [0, 0, 0, 0]
+        held[kind] = facet
+        graph.accounts[account].infrastructure = (held[0], held[1], held[2], held[3])
+    return group_features(graph, groups.by_number[1])
+
+
+def test_one_payer_and_one_place_are_told_whoever_else_has_them() -> None:
+    assert _infrastructure(3, [5, 5, 5, 6])["payer"] == 0.75
+    assert _infrastructure(3, [0, 0, 0, 6])["payer"] == 0.25
+    assert _infrastructure(3, [0, 0, 0, 0])["payer"] == 0
+    assert _infrastructure(0, [5, 5, 5, 5])["place"] == 1
+
+
+def test_co_use_counts_templates_that_the_accounts_have_in_common() -> None:
+    one = [_use(n) for n in range(6)]
+    assert _features(*one)["co_use"] == 0
+    both = [*one, *(_use(n, 2) for n in range(6))]
+    assert _features(*both)["co_use"] == pytest.approx(1 / 3, abs=1e-6)
+    # Another kind of facet tells of the same template.
+    tail = [*one, *(_use(n, 3) for n in range(6))]
+    assert _features(*tail)["co_use"] == 0
+    strangers = [*one, *(_use(n, 2) for n in range(2))]
+    assert _features(*strangers)["co_use"] == 0

@@ -24,8 +24,20 @@ def test_a_bystander_has_nothing_in_common() -> None:
     members = [Use(n, facet, 6, 0, 0, 0) for n in range(6) for facet in (1, 2, 3, 4)]
     bystander = [Use(7, 1, 2, 0, 0, 0), Use(7, 6, 1, 0, 0, 0)]
     graph, groups = build([*members, *bystander])
+    for n in range(6):
+        graph.accounts[f"account-{n}"].created += 990 * n  # within 60 minutes
     groups.merge(groups.by_number[1], groups.by_number[2])
     profile = GroupProfile(graph, groups.by_number[1])
     one, other = profile.member("account-0"), profile.member("account-7")
     assert all(one[name] > other[name] for name in MEMBER_FEATURES)
-    assert (other["infrastructure"], other["cohort"], other["young"]) == (0, 0, 0)
+    for name in ("templates", "infrastructure", "cohort", "batch", "young"):
+        assert other[name] == 0
+
+
+def test_kinds_of_facet_of_one_template_are_no_further_templates() -> None:
+    uses = [Use(n, facet, 6, 0, 0, 0) for n in range(6) for facet in (1, 3)]
+    graph, groups = build(uses)
+    groups.merge(groups.by_number[1], groups.by_number[3])
+    assert (
+        GroupProfile(graph, groups.by_number[1]).member("account-0")["templates"] == 0
+    )

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from streams.models.evidence import resolution_limit
-from streams.models.reference import GROUP_LOOKS, load_reference
+from streams.models.reference import GROUP_LOOKS, STRATA, load_reference
 
 COMMAND = [sys.executable, "-c", "from streams.cli import main; main()", "reference"]
 
@@ -28,16 +28,19 @@ def test_show_tells_what_each_look_of_the_reference_can_reach() -> None:
         if line.startswith("│")
     ]
     assert rows == [
-        [f"{look:,}", f"{size:,}", f"{resolution_limit(size):,.0f}"]
-        for look, size in (
-            (look, scores["joint"].size)
-            for look, scores in zip(GROUP_LOOKS, reference.groups, strict=True)
+        [
+            f"{look:,}",
+            *(f"{size:,} ({resolution_limit(size):,.0f})" for size in sizes),
+        ]
+        for look, sizes in (
+            (look, [strata[name]["joint"].size for name in STRATA])
+            for look, strata in zip(GROUP_LOOKS, reference.groups, strict=True)
         )
     ]
     assert (
         told.rstrip()
         .splitlines()[-1]
-        .startswith(f"{reference.bystanders.size:,} ordinary accounts")
+        .startswith(f"{reference.bystanders.size:,} bystanders")
     )
 
 

@@ -10,7 +10,7 @@ from streams.campaigns.member_features import MEMBER_FEATURES
 from streams.contracts.records import Action, Alert, Decision, decode_record
 from streams.engine.stage import Output
 from streams.models.evidence import RankedScores
-from streams.models.reference import DETECTORS, GROUP_LOOKS, Prior, Reference
+from streams.models.reference import DETECTORS, GROUP_LOOKS, STRATA, Prior, Reference
 
 __all__ = ["decisions", "lenient_reference", "news", "trail"]
 
@@ -25,9 +25,9 @@ def lenient_reference() -> Reference:
     return Reference(
         version="tests",
         account=Prior({}, 0.0),
-        group=Prior(dict.fromkeys(FEATURES, 1.0), -1.5),
+        group=dict.fromkeys(STRATA, Prior(dict.fromkeys(FEATURES, 1.0), -1.5)),
         member=Prior(dict.fromkeys(MEMBER_FEATURES, 0.6), 0.0),
-        groups=[scores for _ in GROUP_LOOKS],
+        groups=[dict.fromkeys(STRATA, scores) for _ in GROUP_LOOKS],
         features=[dict.fromkeys(FEATURES, spread) for _ in GROUP_LOOKS],
         bystanders=spread,
         digest="tests",

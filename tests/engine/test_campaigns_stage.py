@@ -9,13 +9,13 @@ import pytest
 from event_streams import Burst, Record, bursts, campaign, records
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from lenient_reference import lenient_reference, news, trail
+from lenient_reference import decisions, lenient_reference, news, trail
 from stage_runs import Run, Step, as_log, interleave, run, steps
 
 from streams.contracts.records import Action, Alert
 from streams.contracts.stage_batch import StageBatch, encode_batch
 from streams.engine.accounts_stage import AccountsStage
-from streams.engine.campaigns_stage import CampaignsStage
+from streams.engine.campaigns_stage import CONFIRMING_LEVEL, CampaignsStage
 from streams.engine.facets_stage import FacetsStage
 from streams.engine.marked_rows import MARKER
 from streams.engine.stage import Chunk, Output, Row
@@ -188,6 +188,19 @@ def test_rows_of_another_layout_are_refused_in_words() -> None:
     marker = Row(MARKER, msgspec.msgpack.encode([0, -1, [-1, -1]]))
     with pytest.raises(StateError, match="new app_id"):
         make().restore([row, marker])
+
+
+def test_a_campaign_is_paid_for_once_and_confirmed_for_nothing() -> None:
+    told = decisions(run(make, as_log(interleave(links(_LONG), ()))).outputs)
+    tests = [each for each in told if each.kind == "tested"]
+    confirming = [each for each in tests if each.confirmations > 1]
+    assert confirming
+    assert all(each.budget_left == 0 for each in confirming)
+    paid = [each.campaign_id for each in tests if each.budget_left and each.campaign_id]
+    assert paid
+    assert len(paid) == len(set(paid))
+    for each in confirming:
+        assert each.level == CONFIRMING_LEVEL
 
 
 def test_a_harmless_stream_gives_no_news() -> None:

@@ -18,6 +18,7 @@ from streams.models import reference as module
 from streams.models.reference import (
     DETECTORS,
     GROUP_LOOKS,
+    STRATA,
     WEIGHTS,
     digest,
     load_reference,
@@ -83,16 +84,23 @@ def test_it_knows_every_look_detector_and_feature() -> None:
     reference = load_reference()
     assert len(reference.groups) == len(reference.features) <= len(GROUP_LOOKS)
     for look, features in zip(reference.groups, reference.features, strict=True):
-        assert set(look) == set(WEIGHTS) == {"joint", *DETECTORS}
+        assert set(look) == set(STRATA)
+        of_strata = list(look.values())
+        assert all(set(each) == set(WEIGHTS) for each in of_strata)
+        assert set(WEIGHTS) == {"joint", *DETECTORS}
         assert set(features) == set(FEATURES)
-        for ranked in (*look.values(), *features.values()):
+        scores = [ranked for each in of_strata for ranked in each.values()]
+        for ranked in (*scores, *features.values()):
             assert ranked.scores == sorted(ranked.scores, reverse=True)
             assert ranked.ranks == sorted(set(ranked.ranks))
             assert len(ranked.ranks) == len(ranked.scores)
-            assert ranked.ranks[-1] == ranked.size
+            assert max(ranked.ranks, default=0) == ranked.size
     used = {feature for features in DETECTORS.values() for feature in features}
     assert used <= set(FEATURES)
-    assert set(reference.group.weights) <= set(FEATURES)
+    assert set(reference.group) == set(STRATA)
+    assert all(
+        set(prior.weights) <= set(FEATURES) for prior in reference.group.values()
+    )
     assert set(reference.member.weights) <= set(MEMBER_FEATURES)
 
 
@@ -106,7 +114,7 @@ def test_evidence_of_a_group_stays_below_its_limit(
 ) -> None:
     reference = load_reference()
     assessment = reference.assess_group(features, look)
-    assert 0 <= assessment.e_value <= reference.group_limit(look) + 1e-6
+    assert 0 <= assessment.e_value <= reference.group_limit(features, look) + 1e-6
     assert set(assessment.e_values) == set(WEIGHTS)
     assert all(0 <= quantile < 1 for quantile in assessment.quantiles.values())
     shuffled = dict(reversed(features.items()))

@@ -22,7 +22,9 @@ MEMBERS: Final = tuple(f"{number:016x}" for number in range(7, 27))
 _REFERENCE: Final = load_reference()
 _GROUP: Final = {
     **dict.fromkeys(("payment", "network", "young", "burst", "lockstep"), 0.91),
-    **dict.fromkeys(("sharing_crowd", "young_crowd"), 0.41),
+    **dict.fromkeys(("sharing_crowd", "young_crowd", "co_use"), 0.41),
+    **dict.fromkeys(("payer", "place"), 0.25),
+    "batches": 0.9,
     "even": 0.72,
     "complementary": 1.0,
     "templated": 0.7,

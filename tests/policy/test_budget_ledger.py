@@ -6,6 +6,7 @@ import math
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from streams.contracts import Decision
 from streams.policy.budget import Budget
@@ -84,6 +85,15 @@ def test_a_repeated_record_counts_once_and_other_kinds_do_not() -> None:
     assert (day.day, day.tests, day.rejected) == ("1970-01-01", 1, 1)
     assert day.found == ("dc-0",)
     assert math.isclose(day.spent + day.left, day.daily)
+
+
+def test_a_look_that_confirms_is_not_paid_for() -> None:
+    budget = Budget()
+    paid = _tested(0, 5, budget.next_level(5), budget.left(5))
+    free = replace(paid, decision_id="later", occurred_at=9 * MS, budget_left=0.0)
+    assert ledger_entries([paid, free]) == ledger_entries([paid])
+    (day,) = budget_days([paid, free])
+    assert (day.tests, day.spent) == (1, paid.level)
 
 
 def test_no_test_no_day() -> None:

@@ -76,6 +76,7 @@ def test_a_base_gives_its_cohorts_and_an_own_table_replaces_one(tmp_path: Path) 
         (HEAD + COHORT + COHORT, "two [[cohort]] are called 'c'"),
         (HEAD + COHORT + 'network = "vpn"\n', "not own, one or a [[pool]]"),
         (HEAD + COHORT + "groups = 4\n", "more groups than accounts"),
+        (HEAD + COHORT + 'borrows = "b"\n', "no [[campaign]] is called 'b'"),
         (HEAD + COHORT + "start_hour = 10\n", "not before the end"),
         (HEAD + COHORT + "age_days = [3, 1]\n", "age_days = [3, 1] falls"),
         (HEAD + CAMPAIGN.replace("[2, 4]", "[4, 2]"), "[4, 2] falls"),
