@@ -162,6 +162,7 @@ class CampaignsStage(MinuteStage[Output]):
             if group is not None and self._reached(group) > group.look:
                 facet = group.facets[0]
                 self.graph.facets[facet].next_check = 0
+                self.state.touch_facets((facet,))
                 yield facet
 
     def _reached(self, group: Group) -> int:

@@ -1,11 +1,11 @@
 """A small campaign of our own, which tells a pipeline that is armed from a broken one.
 
 Sixteen accounts of sixteen organizations send three fillings each of one template,
-within one minute, behind one network and one payment token. That is the least that the
-shipped reference takes for a campaign without doubt: 32 exchanges count, since the
-gate opens at an account's second use, and the first look is at 25. It costs one test of
-the day's budget. Everything but the client is new in each heartbeat, so that one has no
-part in the next one's group.
+within one minute, behind four networks and with four payments: a single one would be
+taken for one customer's. That is the least that the shipped reference takes for a
+campaign without doubt: 32 exchanges count, since the gate opens at an account's second
+use, and the first look is at 25. It costs one test of the day's budget. Everything but
+the client is new in each heartbeat, so that one has no part in the next one's group.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ HEARTBEAT_CLIENT: Final = "distillwatch-heartbeat"
 """The client facet of every heartbeat: the allowlist names it, and alerts tell it."""
 
 ACCOUNTS: Final = 16
+SHARED_BY: Final = 4
+"""Accounts that share a payment, and a network: one customer would have only one."""
 ROUNDS: Final = 3
 """Exchanges of each account: two that count."""
 
@@ -66,13 +68,14 @@ def heartbeat_events(
             _event(
                 run,
                 f"{place}",
+                place % ACCOUNTS,
                 names[place % ACCOUNTS],
                 begin + place * _SPACING,
-                bytes(sketcher.sketch(f"{head} {filling} {tail}")),
+                sketch=bytes(sketcher.sketch(f"{head} {filling} {tail}")),
             )
         )
     closing = [
-        _event(run, f"closing-{number}", name, begin + _MINUTE, None)
+        _event(run, f"closing-{number}", number, name, begin + _MINUTE)
         for number, name in enumerate(_one_each(run, partitions))
     ]
     return campaign, closing
@@ -90,7 +93,13 @@ def _one_each(run: str, partitions: int) -> Iterator[str]:
 
 
 def _event(
-    run: str, name: str, account: str, occurred_at: int, sketch: bytes | None
+    run: str,
+    name: str,
+    number: int,
+    account: str,
+    occurred_at: int,
+    *,
+    sketch: bytes | None = None,
 ) -> RequestEvent:
     return RequestEvent(
         event_id=f"heartbeat-{run}-{name}",
@@ -98,10 +107,10 @@ def _event(
         account_id=account,
         organization_id=f"of-{account}",
         account_created_at=occurred_at - _DAY,
-        network=f"heartbeat-{run}",
+        network=f"heartbeat-{run}-{number % SHARED_BY}",
         tls_ja4="heartbeat",
         client=HEARTBEAT_CLIENT,
-        payment=f"heartbeat-{run}",
+        payment=f"heartbeat-{run}-{number // SHARED_BY}",
         request_model="heartbeat",
         status_code=200,
         usage_input_tokens=200,

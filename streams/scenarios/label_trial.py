@@ -1,21 +1,23 @@
 """A trial of labels: what they help, and what a dishonest author can do with them.
 
-A campaign's templates have spread: ordinary accounts use them too, such as a wording
-from a public guide. They are in the campaign's group and have evidence of their own, so
-the detector wrongs them. Then people label a few accounts, right or wrong, and the same
-history is decided again with these labels.
+A campaign's templates have spread: half of those who use them are ordinary accounts
+behind the same proxy, with the same clients. The shipped reference knows such people,
+and calls nobody anything here. The trial's own reference has never seen any: it finds
+the campaign, and wrongs them. Then people label a few accounts, right or wrong, and the
+same history is decided again with these labels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 import polars as pl
+from msgspec.structs import replace
 
-from streams.config import Config
 from streams.contracts import decode, encode, iter_datums
 from streams.contracts.records import (
     Action,
@@ -29,7 +31,15 @@ from streams.engine.control_stage import ControlRecord, forward
 from streams.engine.label_effects import LabelEffects
 from streams.engine.replay import Pipeline
 from streams.engine.stage import Chunk, Output, Rejected, Row
-from streams.engine.stages import STAGES, Topology
+from streams.engine.stages import Topology
+from streams.models.evidence import RankedScores
+from streams.models.reference import (
+    GROUP_LOOKS,
+    STRATA,
+    WEIGHTS,
+    Reference,
+    load_reference,
+)
 from streams.policy.control_entries import Label, label_entry
 from streams.policy.ladder import RUNGS
 from streams.scenarios.chance import dice
@@ -74,6 +84,8 @@ _MANY, _FLIPPED, _SHIELDED = 0.38, 0.02, 0.65  # shares of either kind of accoun
 _LINKS: Final = "llm.links"
 _MINUTE: Final = 60_000
 _BATCH: Final = 20_000
+_UNITS: Final = 2**14 - 1
+"""Units of the trial's own reference; its e-values reach some ten thousand."""
 _BORROWED: Final = 0.35
 """Share of a borrower's exchanges that use one of the campaign's templates."""
 _OBSERVE, _THROTTLE = RUNGS.index("observe"), RUNGS.index("throttle")
@@ -302,9 +314,11 @@ def replay_with(
 def _decide(
     history: History, labels: Sequence[ControlEntry], after: int
 ) -> tuple[CampaignsStage, list[Output]]:
-    spec = next(each for each in STAGES if each.input_topic == _LINKS)
-    stage = cast(
-        "CampaignsStage", spec.make(0, Topology.shipped(), Config(mode="enforce"), None)
+    stage = CampaignsStage(
+        0,
+        facet_partitions=Topology.shipped().facet_partitions,
+        reference=_unknowing(),
+        mode="enforce",
     )
     log = [
         (after * _MINUTE, forward(_record(at, entry, after), 0).value or b"")
@@ -319,6 +333,23 @@ def _decide(
         stage.take(Chunk(range(at, at + len(part)), values, times))
         outputs += stage.advance()
     return stage, outputs
+
+
+@cache
+def _unknowing() -> Reference:
+    """Give a reference that has seen neither such groups nor such people.
+
+    Its groups score 0, and its bystanders have no tie to any group.
+    """
+    known = load_reference()
+    groups = dict.fromkeys(WEIGHTS, RankedScores.of([0.0] * _UNITS))
+    unlike = RankedScores.of([known.member.intercept] * _UNITS)
+    return replace(
+        known,
+        version="trial",
+        groups=[dict.fromkeys(STRATA, groups) for _ in GROUP_LOOKS],
+        bystanders=unlike,
+    )
 
 
 def _record(at: int, entry: ControlEntry, after: int) -> ControlRecord:

@@ -377,7 +377,8 @@ def test_complaint_10_the_declared_budget_is_measured_and_shown(
     """Agent-Threat-Rule#427: declared a false-positive rate of 0, measured 52.6 %."""
     outputs = town.replayed(town.events(town_folder))
     tested = town.decisions(outputs, "tested")
-    spent = sum(each.level for each in tested)
+    paid = [each for each in tested if each.budget_left]
+    spent = sum(each.level for each in paid)
     wrong = town.actioned(outputs) - set(town.members(town_folder))
     ordinary = {each.account_id for each in town.events(town_folder)} - set(
         town.members(town_folder)
@@ -391,6 +392,6 @@ def test_complaint_10_the_declared_budget_is_measured_and_shown(
         print(f"\n{told}")  # noqa: T201  the figure is to be seen
     assert tested
     assert 0 < spent <= DAILY_BUDGET
-    assert abs(tested[-1].budget_left - (DAILY_BUDGET - spent)) < 1e-9
+    assert abs(paid[-1].budget_left - (DAILY_BUDGET - spent)) < 1e-9
     assert all(each.level * each.threshold == pytest.approx(1) for each in tested)
     assert not wrong
