@@ -12,6 +12,7 @@ from typing import Any
 
 import fastavro
 
+from streams.contracts.datum_encoder import Encode, NotPlainError, datum_encoder
 from streams.contracts.rules import check_record
 from streams.contracts.schemas import physical, schema
 from streams.contracts.writers import (
@@ -55,6 +56,12 @@ def encode(
 
 def encode_datum(name: str, record: Mapping[str, Any]) -> bytes:
     """Encode one record without framing."""
+    encoder = _present_encoder(name)
+    if encoder is not None:
+        try:
+            return encoder(record)
+        except Exception:  # noqa: BLE001, S110  any misfit is left to fastavro
+            pass
     file = io.BytesIO()
     try:
         fastavro.schemaless_writer(
@@ -145,6 +152,14 @@ def without_logical_types(avro: Any) -> Any:
 @cache
 def _present_parsed(name: str) -> Any:
     return fastavro.parse_schema(without_logical_types(schema(name)))
+
+
+@cache
+def _present_encoder(name: str) -> Encode | None:
+    try:
+        return datum_encoder(without_logical_types(schema(name)))
+    except NotPlainError:
+        return None
 
 
 @cache
