@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from streams.agents.collector import search_seldom
 from streams.cli.benchmarks.measured import Measured, Stopwatch, Task
 from streams.cli.benchmarks.partitioned import Drive, partition_chunks
 from streams.engine import event_intake
@@ -22,6 +23,7 @@ their caches once in a process's life."""
 
 def decode_engine(task: Task) -> Measured:
     """Decode chunks and run all stages over them; tell what travels between stages."""
+    search_seldom()  # as a worker does
     chunks = partition_chunks(Path(task.traffic), task.limit)
     Drive().run(chunks[:_WARM_UP])
     watch = Stopwatch(task.limit, task.seconds)
@@ -39,6 +41,7 @@ def decode_engine(task: Task) -> Measured:
 
 def engine(task: Task) -> Measured:
     """Run all stages over chunks that were decoded before the clock starts."""
+    search_seldom()
     chunks = partition_chunks(Path(task.traffic), task.limit)
     # The stages decode by this one name, so nothing else of them is touched.
     decode = vars(event_intake)[_DECODE]
