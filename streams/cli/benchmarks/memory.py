@@ -21,6 +21,7 @@ import msgspec
 import numpy as np
 import psutil
 
+from streams.agents.collector import search_seldom
 from streams.cli.benchmarks.contestant import bind_to_one_core
 from streams.cli.benchmarks.partitioned import Drive
 from streams.cli.benchmarks.synthetic import SyntheticEvents, account_ids
@@ -186,6 +187,7 @@ def _resident() -> int:
 
 
 def _answer(asked: _Asked) -> _Answer:
+    search_seldom()  # as a worker does
     rng = np.random.default_rng(3)
     warm = _Crowd(5_000, own_facets=asked.own_facets)
     warm.send(np.arange(5_000))
