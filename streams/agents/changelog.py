@@ -16,7 +16,7 @@ compacted partition as well.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from streams.engine.stage import Row
 from streams.errors import StateError
@@ -38,6 +38,7 @@ _RANGE = struct.Struct(">qq")
 # range means nothing from then on; so many crashes in a row are beyond that.
 _RANGES_KEPT = 64
 
+Headers = Sequence[tuple[str, bytes | None]]
 RowHeaders = list[tuple[str, bytes]]
 Ranges = tuple[tuple[int, int], ...]
 """Offsets that do not count, each from the first to before the second."""
@@ -76,7 +77,8 @@ class ChangelogReader:
         self._place = place
         self._epoch = 0
         self._ranges: Ranges = ()
-        self._pending: list[tuple[int, Row]] = []
+        self._offsets: list[int] = []  # of rows whose flush has not ended yet
+        self._rows: list[Row] = []
         self._counted_end = 0
 
     def read(
@@ -84,35 +86,56 @@ class ChangelogReader:
         offsets: Sequence[int],
         keys: Sequence[bytes | None],
         values: Sequence[bytes | None],
-        headers: Sequence[Sequence[tuple[str, bytes | None]]],
+        headers: Sequence[Headers],
     ) -> list[Row]:
         """Take records as columns; return rows that have come to count, in order."""
         counted: list[Row] = []
-        pending = self._pending
-        known = b""  # the header value of rows that were found in order just before
+        seen: Headers | None = None  # most rows have the same ones, the very object
+        counts = ends = False
         for offset, key, value, found in zip(
             offsets, keys, values, headers, strict=True
         ):
-            if not found or key is None or found[0][0] != _EPOCH:
-                raise StateError(
-                    f"{self._place}@{offset}: not a row of ours; the changelog topic "
-                    "must have no other writer"
-                )
-            stamp = found[0][1] or b""
-            if stamp != known:
-                epoch = _EPOCH_BYTES.unpack(stamp)[0]
-                if epoch < self._epoch:
-                    continue  # its writer had lost the partition
-                self._epoch, known = epoch, stamp
-            if key.startswith(_FENCE):
+            if found is not seen:
+                epoch = self._epoch_of(found, offset)
+                seen, counts, ends = found, epoch >= self._epoch, len(found) > 1
+                self._epoch = max(self._epoch, epoch)
+            if key is None:
+                raise self._foreign(offset)
+            # A lower epoch: its writer had lost the partition.
+            if not counts or key.startswith(_FENCE):
                 continue
-            pending.append((offset, Row(key, value)))
-            if len(found) > 1:
+            self._offsets.append(offset)
+            self._rows.append(Row(key, value))
+            if ends:
                 self._ranges = _unpack(found[1][1])
-                counted.extend(self._without_ranges(pending))
-                pending = self._pending = []
+                counted += self._take_rows()
                 self._counted_end = offset + 1
         return counted
+
+    def _epoch_of(self, found: Headers, offset: int) -> int:
+        if not found or found[0][0] != _EPOCH:
+            raise self._foreign(offset)
+        stamp: int = _EPOCH_BYTES.unpack(found[0][1] or b"")[0]
+        return stamp
+
+    def _foreign(self, offset: int) -> StateError:
+        return StateError(
+            f"{self._place}@{offset}: not a row of ours; the changelog topic must have "
+            "no other writer"
+        )
+
+    def _take_rows(self) -> list[Row]:
+        """Give the rows of a flush that has ended, but none in the named ranges."""
+        offsets, rows = self._offsets, self._rows
+        self._offsets, self._rows = [], []
+        ranges = [r for r in self._ranges if r[1] > offsets[0]]
+        if not ranges:
+            return rows
+        return [
+            row
+            for offset, row in zip(offsets, rows, strict=True)
+            if not any(low <= offset < high for low, high in ranges)
+        ]
 
     @property
     def epoch(self) -> int:
@@ -122,17 +145,10 @@ class ChangelogReader:
     def take_over(self, epoch: int, fence_offset: int) -> ChangelogWriter:
         """End the reading behind the own fence; what is not ended does not count."""
         ranges = self._ranges
-        if self._pending:
+        if self._rows:
             ranges = (*ranges, (self._counted_end, fence_offset))
-        self._pending = []
+        self._offsets, self._rows = [], []
         return ChangelogWriter(epoch, ranges)
-
-    def _without_ranges(self, pending: list[tuple[int, Row]]) -> Iterable[Row]:
-        first = pending[0][0]
-        relevant = [r for r in self._ranges if r[1] > first]
-        for offset, row in pending:
-            if not any(low <= offset < high for low, high in relevant):
-                yield row
 
 
 def _pack(ranges: Ranges) -> bytes:

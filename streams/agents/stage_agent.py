@@ -12,6 +12,7 @@ Nothing here knows what a stage computes. What holds, whatever fails and wheneve
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any, cast
 
 from faust.types import EventT, StreamT
@@ -25,6 +26,10 @@ from streams.agents.retries import take_with_retries
 from streams.config import Config
 
 __all__ = ["StageAgents"]
+
+# Of an interval, between the turns of two stages: 50 ms by default, time enough for
+# what the first has sent to be fetched and taken by the second.
+_HOPS = 10
 
 
 class StageAgents:
@@ -122,16 +127,26 @@ class StageAgents:
             held.event.ack()
 
     async def flush_forever(self) -> None:
-        """Flush all partitions every interval, until the worker closes."""
+        """Flush all partitions every interval, until the worker closes.
+
+        The stages have their turns one after the other, so that what one gives is with
+        the next when that is flushed: a minute's way through all of them takes a part
+        of an interval, not one for each.
+        """
+        hop = self._config.flush_interval / _HOPS
         while not self._closing:
-            await asyncio.sleep(self._config.flush_interval)
+            await asyncio.sleep(self._config.flush_interval - hop * len(self._tables))
             self._close_idle()
-            await self.flush_all()
+            for table in self._tables:
+                await self._flush(table.store.live())
+                await asyncio.sleep(hop)
 
     async def flush_all(self) -> None:
         """Flush every live partition once, side by side."""
-        live = [p for table in self._tables for p in table.store.live()]
-        await asyncio.gather(*(self._flush_or_fail(p) for p in live))
+        await self._flush([p for table in self._tables for p in table.store.live()])
+
+    async def _flush(self, partitions: Iterable[OwnedPartition]) -> None:
+        await asyncio.gather(*(self._flush_or_fail(p) for p in partitions))
 
     async def _flush_or_fail(self, partition: OwnedPartition) -> None:
         try:

@@ -101,9 +101,10 @@ class Watchdog:
             for table in self._tables
             for partition in table.store.partitions.values()
         ]
-        waiting: dict[OwnedPartition, object] = {
-            p: p.read.expected for p in owned if not p.live
-        }
+        # All restoring ones go live together, so each waits for the slowest.
+        restoring = [p for p in owned if not p.live]
+        read = sum(p.read.expected for p in restoring)
+        waiting: dict[OwnedPartition, object] = dict.fromkeys(restoring, read)
         # An agent that tries again is alive, and says in the log what it waits for.
         retrying = {table.source_topic for table in self._tables if table.retrying}
         live = [p for p in owned if p.live and p.source.topic not in retrying]
