@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -94,8 +94,8 @@ class AccountTable:
         self.rows[slots] = np.zeros(1, ACCOUNT_ROW)
         self.touch(slots)
 
-    def take_dirty(self) -> Iterator[tuple[str, bytes | None]]:
-        """Yield (account id, row bytes) of the changed rows and mark them clean.
+    def take_dirty(self) -> list[tuple[str, bytes | None]]:
+        """Give (account id, row bytes) of the changed rows and mark them clean.
 
         None stands for the bytes of an account that was removed.
         """
@@ -103,14 +103,17 @@ class AccountTable:
         self._dirty[slots] = False
         rows = self.rows[slots]
         packed, size = rows.tobytes(), ACCOUNT_ROW.itemsize
-        begun = (rows["version"] > 0).tolist()
-        for number, account_id in enumerate(self.texts.texts(slots)):
-            self._gone.discard(account_id)
-            row = packed[number * size : (number + 1) * size]
-            yield account_id, row if begun[number] else None
-        for account_id in sorted(self._gone):
-            yield account_id, None
+        ids = self.texts.texts(slots)
+        found: list[bytes | None] = [
+            packed[at : at + size] for at in range(0, len(packed), size)
+        ]
+        for number in np.flatnonzero(rows["version"] == 0).tolist():
+            found[number] = None
+        dirty = list(zip(ids, found, strict=True))
+        self._gone.difference_update(ids)
+        dirty += [(account_id, None) for account_id in sorted(self._gone)]
         self._gone.clear()
+        return dirty
 
     def restore(self, rows: Iterable[tuple[str, bytes | None]]) -> None:
         """Set rows from what `take_dirty` gave; `StateError` on another layout."""

@@ -6,7 +6,7 @@ least two accounts of the partition share travels to the facets stage.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -135,22 +135,24 @@ class FacetDirectory:
         """Mark rows as changed since the last flush."""
         self._dirty[numbers] = True
 
-    def take_dirty(self) -> Iterator[tuple[int, str, bytes | None]]:
-        """Yield (kind, id, row bytes) of the changed rows and mark them clean.
+    def take_dirty(self) -> list[tuple[int, str, bytes | None]]:
+        """Give (kind, id, row bytes) of the changed rows and mark them clean.
 
         None stands for the bytes of a facet that was removed.
         """
         numbers = np.flatnonzero(self._dirty[: len(self)])
         self._dirty[numbers] = False
         packed, size = self.counts[numbers].tobytes(), _PACKED.itemsize
-        kinds = self.kinds[numbers].tolist()
-        names = self.texts.texts(numbers)
-        for at, facet in enumerate(zip(kinds, names, strict=True)):
-            self._gone.discard(facet)
-            yield *facet, packed[at * size : (at + 1) * size]
-        for kind, name in sorted(self._gone):
-            yield kind, name, None
-        self._gone.clear()
+        kinds, names = self.kinds[numbers].tolist(), self.texts.texts(numbers)
+        found = [packed[at : at + size] for at in range(0, len(packed), size)]
+        dirty: list[tuple[int, str, bytes | None]] = list(
+            zip(kinds, names, found, strict=True)
+        )
+        if self._gone:
+            self._gone.difference_update(zip(kinds, names, strict=True))
+            dirty += [(kind, name, None) for kind, name in sorted(self._gone)]
+            self._gone.clear()
+        return dirty
 
     def restore(self, rows: Iterable[tuple[int, str, bytes | None]]) -> None:
         """Set rows from what `take_dirty` gave."""
