@@ -1,10 +1,9 @@
 """A Faust transport that hands over chunks instead of single records.
 
 Faust's consumer makes two tasks per message, about 150 µs. Here one message carries up
-to ``chunk_records`` consecutive records of one partition, with the offset of the last;
-the offsets before the last are marked as a gap when the message is acknowledged, so
-Faust commits exactly as if each record had been acknowledged by itself. Agents, acks,
-rebalancing, commits and changelog recovery stay Faust's own.
+to ``chunk_records`` consecutive records of one partition, with the offset of the last.
+The shell acknowledges chunks in order, so Faust commits to the end of the last of them.
+Agents, rebalancing, commits and changelog recovery stay Faust's own.
 """
 
 from __future__ import annotations
@@ -260,7 +259,7 @@ class ChunkedConsumer(driver.Consumer):
         )
 
     def ack(self, message: Message) -> bool:
-        """Mark a chunk as done, and the offsets before its last as a gap.
+        """Mark a chunk, and with it all offsets before its end, as done.
 
         Faust also acknowledges what it skips in a rebalance; a chunk that the shell
         has not marked as applied, or of an older generation, is left alone.
@@ -268,25 +267,28 @@ class ChunkedConsumer(driver.Consumer):
         fetched = cast(Any, message.value)
         if not isinstance(fetched, FetchedChunk):
             return super().ack(message)
-        current = message.generation_id == self.app.consumer_generation_id
-        if not (fetched.applied and current) or message.acked:
-            message.acked = True
-            self._unacked_messages.discard(message)
+        self._unacked_messages.discard(message)
+        if message.acked:
             return False
-        tp, last = message.tp, message.offset
-        begin = max(
-            fetched.start,
-            self._committed_offset[tp] or 0,
-            self._acknowledged_end.get(tp, 0),
-        )
-        if last < begin:  # read again after it was acknowledged
-            message.acked = True
-            self._unacked_messages.discard(message)
+        message.acked = True
+        if not fetched.applied:
             return False
-        if begin < last:
-            self._gap[tp].addi(begin, last)  # the end is exclusive here
-        self._acknowledged_end[tp] = last + 1
-        return super().ack(message)
+        if message.generation_id != self.app.consumer_generation_id:
+            return False
+        tp, end = message.tp, message.offset + 1
+        done = max(self._committed_offset[tp] or 0, self._acknowledged_end.get(tp, 0))
+        if end <= done:  # read again after it was acknowledged
+            return False
+        self._acknowledged_end[tp] = end
+        self._acked.setdefault(tp, [])  # Faust commits the partitions that are here
+        return True
+
+    def _new_offset(self, tp: TP) -> int | None:
+        """Return the end of what is done: the shell acknowledges chunks in order.
+
+        Faust would look at each offset, one by one, for holes between them.
+        """
+        return self._acknowledged_end.get(tp)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Forget what was acknowledged, as Faust does."""

@@ -59,9 +59,7 @@ def idle_consumer() -> Iterator[ChunkedConsumer]:
 def _fresh(consumer: ChunkedConsumer) -> ChunkedConsumer:
     """Forget the partition, as at a rebalance."""
     for memory in (
-        consumer._gap,
         consumer._acked,
-        consumer._acked_index,
         consumer._committed_offset,
         consumer._acknowledged_end,
     ):
@@ -70,7 +68,7 @@ def _fresh(consumer: ChunkedConsumer) -> ChunkedConsumer:
 
 
 def _committable(consumer: ChunkedConsumer) -> int | None:
-    """Ask Faust's own code how far it would commit, and let it have done so."""
+    """Ask how far Faust would commit, and let it have done so."""
     offset = consumer._filter_committable_offsets([IN]).get(IN)
     if offset is not None:
         consumer._committed_offset[IN] = offset
