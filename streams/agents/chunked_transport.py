@@ -178,6 +178,13 @@ class _ChunkedThread(driver.AIOKafkaConsumerThread):
             return None
         return run.number, run.index
 
+    def known_end(self, tp: TP) -> int | None:
+        """Return the end of the log as the broker told it last; None before that."""
+        consumer = self._ensure_consumer()
+        assignment = consumer._subscription.subscription.assignment
+        state = None if assignment is None else assignment.state_value(tp)
+        return None if state is None else cast("int | None", state.highwater)
+
 
 def _as_chunk(records: RecordColumns, run: _Run, start: int) -> FetchedChunk:
     offsets, values, timestamps, keys, headers = records
@@ -347,6 +354,10 @@ class ChunkedConsumer(driver.Consumer):
     ) -> tuple[int, int] | None:
         """Return the numbers of the last chunk if the log is read to ``end``."""
         return self._thread.last_chunk_before(tp, end)
+
+    def known_end(self, tp: TP) -> int | None:
+        """Return the end of the log as the broker told it last; None before that."""
+        return self._thread.known_end(tp)
 
 
 def _in_turn(fetched: Mapping[TP, _Chunks]) -> Iterable[tuple[TP, FetchedChunk]]:

@@ -30,6 +30,10 @@ __all__ = ["StageAgents"]
 # Of an interval, between the turns of two stages: 50 ms by default, time enough for
 # what the first has sent to be fetched and taken by the second.
 _HOPS = 10
+# With more records than these behind it, a worker lets intervals pass until it has
+# taken as many, but not more than these.
+_FLUSH_RECORDS = 50_000
+_MOST_PASSED_OVER = 3
 
 
 class StageAgents:
@@ -134,12 +138,30 @@ class StageAgents:
         of an interval, not one for each.
         """
         hop = self._config.flush_interval / _HOPS
+        passed_over = 0
         while not self._closing:
             await asyncio.sleep(self._config.flush_interval - hop * len(self._tables))
             self._close_idle()
+            if passed_over < _MOST_PASSED_OVER and self._has_backlog():
+                passed_over += 1
+                await asyncio.sleep(hop * len(self._tables))
+                continue
+            passed_over = 0
             for table in self._tables:
                 await self._flush(table.store.live())
                 await asyncio.sleep(hop)
+
+    def _has_backlog(self) -> bool:
+        """Tell whether a larger flush is worth waiting for.
+
+        It costs less per record, and what is far behind has waited for longer anyhow.
+        """
+        live = self._tables[0].store.live()
+        if sum(p.unflushed for p in live) >= _FLUSH_RECORDS:
+            return False
+        ends = ((p, self._app.consumer.known_end(p.source)) for p in live)
+        waiting = sum(max(0, end - p.taken.expected) for p, end in ends if end)
+        return bool(waiting >= _FLUSH_RECORDS)
 
     async def flush_all(self) -> None:
         """Flush every live partition once, side by side."""

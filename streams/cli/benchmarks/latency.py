@@ -8,9 +8,10 @@ a partition with little traffic longer, until something later arrives. That part
 apart, in event time, since traffic is replayed faster than it was.
 
 From the deciding event on, three stages wait for a flush each: the first one between
-none and a whole flush interval, the others a whole one, as a flush sent what they get.
-So of the latency between 2 and 3 flush intervals are waiting, 2.5 in the mean. Offsets
-are committed after outputs are sent, so the commit is no part of it.
+none and a whole flush interval, each of the others a tenth of one, if what it gets has
+arrived by then, as it has in one worker that is not overloaded; else one interval more.
+So of the latency between 0.2 and 1.2 flush intervals are waiting, 0.7 in the mean.
+Offsets are committed after outputs are sent, so the commit is no part of it.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ _WARM_UP: Final = 0.4
 _TIMEOUT: Final = 300.0  # s
 _SETTLE: Final = 3.0  # s after the last event, for its actions to arrive
 _POLL: Final = 0.05  # s
-_STAGES_WAIT: Final = 2.5  # flush intervals in the mean, see above
+_STAGES_WAIT: Final = 0.7  # flush intervals in the mean, see above
 
 
 class LoadLatency(msgspec.Struct, frozen=True):
