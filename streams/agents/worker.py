@@ -15,6 +15,7 @@ from streams.agents.app import DetectorApp, make_app
 from streams.agents.collector import search_seldom
 from streams.agents.owned_partition import OwnedPartition
 from streams.agents.placed_stage import PlacedStage
+from streams.agents.warm_up import warm_up
 from streams.config import Config
 
 __all__ = ["EXIT_FAILED", "StageLoader", "describe", "run_worker"]
@@ -46,6 +47,7 @@ def run_worker(
     search_seldom()
     code = EXIT_FAILED
     try:
+        warm_up()
         app = make_app(config, load_stages(config), worker_index=index)
         app.on_ready = _Announcer(index)
         code = asyncio.run(_run(app))

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+_PROGRAM = """
+import json, sys
+from streams.agents.warm_up import warm_up
+from streams.cli.benchmarks.synthetic import SyntheticEvents
+from streams.engine.replay import Pipeline
+import numpy as np
+
+def signatures():
+    return {
+        f"{name}.{key}": len(found.signatures)
+        for name, module in [*sys.modules.items()]
+        if name.startswith("streams.") and name.endswith("_loops")
+        for key, found in vars(module).items()
+        if hasattr(found, "signatures")
+    }
+
+warm_up()
+warm = signatures()
+pipeline = Pipeline()
+numbers = np.arange(3000)
+pipeline.feed(SyntheticEvents(own_facets=True).values(numbers % 700, numbers // 900))
+pipeline.close()
+print(json.dumps([warm, signatures()]))
+"""
+
+
+def test_nothing_is_left_to_compile_when_events_come() -> None:
+    done = subprocess.run(  # noqa: S603  our own program
+        [sys.executable, "-c", _PROGRAM], capture_output=True, check=True
+    )
+    warm, used = json.loads(done.stdout)
+    assert any(count for count in warm.values())
+    assert used == warm
