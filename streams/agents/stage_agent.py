@@ -20,6 +20,7 @@ from faust.types import EventT, StreamT
 from streams.agents.broker_writer import BrokerWriter
 from streams.agents.columnar_table import ColumnarTable
 from streams.agents.fetched_chunk import FetchedChunk
+from streams.agents.flush_rule import FlushRule
 from streams.agents.idle_rule import WatermarkHistory
 from streams.agents.owned_partition import Held, OwnedPartition
 from streams.agents.retries import take_with_retries
@@ -30,10 +31,6 @@ __all__ = ["StageAgents"]
 # Of an interval, between the turns of two stages: 50 ms by default, time enough for
 # what the first has sent to be fetched and taken by the second.
 _HOPS = 10
-# With more records than these behind it, a worker lets intervals pass until it has
-# taken as many, but not more than these.
-_FLUSH_RECORDS = 50_000
-_MOST_PASSED_OVER = 3
 
 
 class StageAgents:
@@ -138,30 +135,24 @@ class StageAgents:
         of an interval, not one for each.
         """
         hop = self._config.flush_interval / _HOPS
-        passed_over = 0
+        rule = FlushRule()
         while not self._closing:
             await asyncio.sleep(self._config.flush_interval - hop * len(self._tables))
             self._close_idle()
-            if passed_over < _MOST_PASSED_OVER and self._has_backlog():
-                passed_over += 1
-                await asyncio.sleep(hop * len(self._tables))
-                continue
-            passed_over = 0
+            due = rule.is_due(unflushed=self._unflushed(), waiting=self._waiting())
             for table in self._tables:
-                await self._flush(table.store.live())
+                if due:
+                    await self._flush(table.store.live())
                 await asyncio.sleep(hop)
 
-    def _has_backlog(self) -> bool:
-        """Tell whether a larger flush is worth waiting for.
+    def _unflushed(self) -> int:
+        return sum(p.unflushed for p in self._tables[0].store.live())
 
-        It costs less per record, and what is far behind has waited for longer anyhow.
-        """
+    def _waiting(self) -> int:
+        """Count the records of the first input that are in the log and not here."""
         live = self._tables[0].store.live()
-        if sum(p.unflushed for p in live) >= _FLUSH_RECORDS:
-            return False
         ends = ((p, self._app.consumer.known_end(p.source)) for p in live)
-        waiting = sum(max(0, end - p.taken.expected) for p, end in ends if end)
-        return bool(waiting >= _FLUSH_RECORDS)
+        return sum(max(0, end - p.taken.expected) for p, end in ends if end)
 
     async def flush_all(self) -> None:
         """Flush every live partition once, side by side."""
