@@ -66,7 +66,8 @@ class _ChunkedThread(driver.AIOKafkaConsumerThread):
     ) -> dict[TP, _Chunks]:
         fetcher = consumer._fetcher
         if self._answers is None:
-            self._answers = BrokerAnswers(fetcher)
+            longest_poll = cast(ChunkedConsumer, self.consumer).longest_poll
+            self._answers = BrokerAnswers(fetcher, longest_poll=longest_poll)
         subscriptions = fetcher._subscriptions
         # A copy: Faust changes the set in place, and an empty set means "all" below.
         wanted = frozenset(active_partitions)
@@ -206,6 +207,7 @@ class ChunkedConsumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.chunk_records: int = cast(Any, self.app).chunk_records
+        self.longest_poll: float = cast(Any, self.app).longest_poll
         self._acknowledged_end: dict[TP, int] = {}
 
     def _new_consumer_thread(self) -> _ChunkedThread:

@@ -6,7 +6,13 @@ events, and the engine has larger columns. What is far behind waits for longer a
 
 from __future__ import annotations
 
-__all__ = ["FlushRule"]
+from typing import Final
+
+__all__ = ["HOPS", "FlushRule"]
+
+HOPS: Final = 10
+"""Turns of stages that fit into a flush interval: 50 ms each by default, time enough
+for what one stage has sent to be fetched and taken by the next."""
 
 _WORTHWHILE = 50_000  # records; half a second's work of a fast worker
 _MOST_PASSED_OVER = 3  # intervals in a row, so that offsets move on all the same

@@ -20,17 +20,13 @@ from faust.types import EventT, StreamT
 from streams.agents.broker_writer import BrokerWriter
 from streams.agents.columnar_table import ColumnarTable
 from streams.agents.fetched_chunk import FetchedChunk
-from streams.agents.flush_rule import FlushRule
+from streams.agents.flush_rule import HOPS, FlushRule
 from streams.agents.idle_rule import WatermarkHistory
 from streams.agents.owned_partition import Held, OwnedPartition
 from streams.agents.retries import take_with_retries
 from streams.config import Config
 
 __all__ = ["StageAgents"]
-
-# Of an interval, between the turns of two stages: 50 ms by default, time enough for
-# what the first has sent to be fetched and taken by the second.
-_HOPS = 10
 
 
 class StageAgents:
@@ -134,7 +130,7 @@ class StageAgents:
         the next when that is flushed: a minute's way through all of them takes a part
         of an interval, not one for each.
         """
-        hop = self._config.flush_interval / _HOPS
+        hop = self._config.flush_interval / HOPS
         rule = FlushRule()
         while not self._closing:
             await asyncio.sleep(self._config.flush_interval - hop * len(self._tables))

@@ -75,7 +75,7 @@ def test_all_records_come_once_in_order_and_positions_follow(
         async with _consumer(broker, topic) as (consumer, tps):
             expected = await _as_aiokafka(consumer, tps)
         async with _consumer(broker, topic) as (consumer, tps):
-            answers = BrokerAnswers(consumer._fetcher)
+            answers = BrokerAnswers(consumer._fetcher, longest_poll=0.05)
             assert await _all(consumer, answers, tps) == expected
             for tp in tps:
                 assert await consumer.position(tp) == _COUNT // 2
@@ -102,7 +102,7 @@ def test_what_cannot_be_read_as_columns_is_read_by_aiokafka(
             "streams.agents.broker_answers.read_records", lambda *_: None
         )
         async with _consumer(broker, topic) as (consumer, tps):
-            answers = BrokerAnswers(consumer._fetcher)
+            answers = BrokerAnswers(consumer._fetcher, longest_poll=0.05)
             assert await _all(consumer, answers, tps) == expected
 
     asyncio.run(run())
@@ -111,7 +111,7 @@ def test_what_cannot_be_read_as_columns_is_read_by_aiokafka(
 def test_a_damaged_answer_is_told_by_aiokafka(broker: str, topic: str) -> None:
     async def run() -> None:
         async with _consumer(broker, topic) as (consumer, tps):
-            answers = BrokerAnswers(_Damaging(consumer._fetcher))
+            answers = BrokerAnswers(_Damaging(consumer._fetcher), longest_poll=0.05)
             with pytest.raises(CorruptRecordException):
                 await _all(consumer, answers, tps)
 
@@ -121,7 +121,7 @@ def test_a_damaged_answer_is_told_by_aiokafka(broker: str, topic: str) -> None:
 def test_partitions_that_are_not_wanted_wait(broker: str, topic: str) -> None:
     async def run() -> None:
         async with _consumer(broker, topic) as (consumer, tps):
-            answers = BrokerAnswers(consumer._fetcher)
+            answers = BrokerAnswers(consumer._fetcher, longest_poll=0.05)
             taken: dict[TP, Any] = {}
             while not taken:
                 with consumer._fetcher._subscriptions.fetch_context():
