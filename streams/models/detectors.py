@@ -51,36 +51,43 @@ DETECTOR_NOTES: Final = (
     DetectorNote(
         "timing and age",
         "stable",
-        "Overlap of active half hours, evenness of the work, accounts opened together, "
-        "accounts that begin soon after they were opened.",
+        "Overlap of active half hours, evenness of the work, accounts opened in the "
+        "same two days or half hour, accounts that begin soon after they were opened.",
         "SynchroTrap (Cao et al., CCS 2014); CopyCatch (Beutel et al., WWW 2013)",
         "Aged accounts, and a pace of its own for every account.",
         "Classes, launches, scheduled jobs of one product.",
         ("timing",),
     ),
     DetectorNote(
-        "complementary coverage",
-        "stable",
+        "coverage and common templates",
+        "experimental",
         "How few fillings repeat among accounts: a campaign splits a list, users of "
-        "one harness ask the same items. Distinct fillings by linear counting.",
-        "Whang et al. 1990 (linear counting)",
-        "Asking every item from several accounts: it pays twice for each answer.",
-        "Data processing that splits a list over keys without an organization id.",
+        "one harness ask the same items. And how many templates the accounts have in "
+        "common, which strangers hardly do.",
+        "Whang et al. 1990 (linear counting of distinct fillings)",
+        "Asking every item from several accounts, which pays twice for each answer; "
+        "one template only.",
+        "Data processing that splits a list over keys without an organization id; one "
+        "program with several prompts.",
         ("template",),
     ),
     DetectorNote(
         "joint model",
-        "stable",
+        "experimental",
         "River's logistic regression over all features of a group, frozen; its score "
-        "is ranked among benign groups at the same look (conformal p-value, e-value).",
-        "Vovk and Wang 2021 (e-values, merging by the mean)",
-        "What fools the four above together.",
+        "is ranked among benign groups of its own kind at the same look (conformal "
+        "p-value, e-value). Kinds: one payer or one place; several shared payments or "
+        "networks; nothing but templates.",
+        "Vovk and Wang 2021 (e-values, merging by the mean); Vovk et al. 2005 "
+        "(Mondrian conformal prediction)",
+        "What fools the three above together; paying with one token, which is compared "
+        "with companies.",
         "Groups unlike any of the reference's populations.",
         ("joint",),
     ),
     DetectorNote(
         "move to a new model",
-        "stable",
+        "experimental",
         "Of found campaigns only, pooled over their templates, minute by minute: has a "
         "model been taken up that the campaign never used (warning), and is it used "
         "more than by everybody else in the same minutes (critical)? River's ADWIN, "
@@ -96,7 +103,7 @@ DETECTOR_NOTES: Final = (
         "own evidence",
         "stable",
         "What ties one account to its group: uses, templates, share of its traffic, "
-        "infrastructure, age; ranked among ordinary accounts.",
+        "infrastructure, age; ranked among bystanders, who use a campaign's wording.",
         "Two levels: first the group, then each account",
         "Few templated exchanges per account: it is linked, but hardly climbs.",
         "Ordinary accounts that share template and infrastructure with a campaign.",
@@ -131,6 +138,16 @@ DETECTOR_NOTES: Final = (
         "New infrastructure.",
         "None by itself: it is a reason to look.",
         ("indicator",),
+    ),
+    DetectorNote(
+        "window test",
+        "experimental",
+        "Is a window of prompts like benign ones, or like the same group's past? "
+        "Measured by the benchmark only; the pipeline does not use it yet.",
+        "Harchaoui et al. 2007 (kernel Fisher test); Schilling 1986 and Henze 1988 "
+        "(nearest neighbours)",
+        "Prompts like those that the reference, or the group's past, has already.",
+        "A new benign job of a group.",
     ),
     DetectorNote(
         "canaries",
