@@ -18,7 +18,13 @@ from streams.contracts.records import RequestEvent
 from streams.engine.murmur2 import partition_of
 from streams.sketch import Sketcher
 
-__all__ = ["ACCOUNTS", "HEARTBEAT_CLIENT", "ROUNDS", "heartbeat_events"]
+__all__ = [
+    "ACCOUNTS",
+    "HEARTBEAT_CLIENT",
+    "ROUNDS",
+    "closing_events",
+    "heartbeat_events",
+]
 
 HEARTBEAT_CLIENT: Final = "distillwatch-heartbeat"
 """The client facet of every heartbeat: the allowlist names it, and alerts tell it."""
@@ -74,11 +80,24 @@ def heartbeat_events(
                 sketch=bytes(sketcher.sketch(f"{head} {filling} {tail}")),
             )
         )
-    closing = [
-        _event(run, f"closing-{number}", number, name, begin + _MINUTE)
+    return campaign, closing_events(run, now, partitions=partitions)
+
+
+def closing_events(run: str, now: int, *, partitions: int) -> list[RequestEvent]:
+    """Make an event for each partition that says that the minute before is over.
+
+    To be sent again when the minute of ``now`` has turned and nothing came: events of
+    others may have opened the minute of the first ones before, and nobody else may send
+    any that end it.
+
+    >>> len(closing_events("r", 1_770_000_059_000, partitions=8))
+    8
+    """
+    minute = now // _MINUTE
+    return [
+        _event(run, f"closing-{minute}-{number}", number, name, minute * _MINUTE)
         for number, name in enumerate(_one_each(run, partitions))
     ]
-    return campaign, closing
 
 
 def _one_each(run: str, partitions: int) -> Iterator[str]:
