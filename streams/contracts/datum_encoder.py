@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn, TypeAlias
 
-__all__ = ["NotPlainError", "datum_encoder"]
+__all__ = ["Encode", "NotPlainError", "datum_encoder"]
 
 Encode: TypeAlias = Callable[[Any], bytes]
 

@@ -31,6 +31,7 @@ __all__ = [
     "DETECTORS",
     "GROUP_LOOKS",
     "STRATA",
+    "WEIGHTS",
     "Assessment",
     "Prior",
     "Reference",

@@ -58,4 +58,5 @@ def test_the_trial_prints_a_row_for_each_case(invoke: Invoke) -> None:
         "shielded",
         "turned",
     ]
-    assert found["few"]["area"] > found["none"]["area"]
+    # That labels help is tested in tests/scenarios, on a population large enough.
+    assert found["none"]["examples"] == 0 < found["few"]["examples"]

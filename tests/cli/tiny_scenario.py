@@ -29,14 +29,14 @@ roles = ["campaign-rubric"]
 pace = "lockstep"
 burst_minutes = 20
 age_days = [0.5, 2]
-created_together = 10
+created_together = 40
 [campaign.templates]
 count = 1
 wrap = ["both"]
 [campaign.facets]
-networks = 1
+networks = 4
 clients = 1
-payments = 1
+payments = 4
 """
 
 

@@ -28,6 +28,8 @@ from streams.cli.benchmarks.scaling import ScalingResult
 from streams.cli.benchmarks.throughput import OURS, PIPELINE, Throughput
 
 __all__ = [
+    "add_bar",
+    "bar_table",
     "latency_table",
     "machine",
     "memory_table",
