@@ -244,10 +244,11 @@ def _campaign(seen: CampaignSeen) -> Group:
 
 def _counterfactual(told: Counterfactual) -> Group:
     whose = "the account" if told.about == "account" else "the group"
-    lines = [Text(f"{whose}: any one of", "bold")]
-    lines += [_change(each) for each in told.evidence if each.clears_at is not None]
     cleared = [each for each in told.features if each.clears_at is not None]
-    lines += [_change(each) for each in cleared]
+    enough = [each for each in told.evidence if each.clears_at is not None]
+    enough += cleared
+    lines = [Text(f"{whose}: any one of" if enough else whose, "bold")]
+    lines += map(_change, enough)
     if told.features and not cleared:
         lines.append(Text("no single feature would have cleared it", "yellow"))
         if told.together:
