@@ -33,6 +33,7 @@ from streams.engine.minute_stage import MinuteStage
 from streams.engine.stage import Output, Row
 from streams.features.account_row import MODEL_USES, TRAFFIC
 from streams.models.reference import GROUP_LOOKS, Assessment, Reference
+from streams.policy.durations import MINUTES_PER_DAY
 from streams.policy.policy import Policy
 from streams.policy.policy_file import default_policy
 
@@ -45,7 +46,6 @@ CONFIRMING_LEVEL = 1 / 20
 """Error level of a look that confirms a campaign, which the harder rungs ask for."""
 
 _NEVER = 1 << 62
-_MINUTES_PER_DAY = 1440
 
 Observer = Callable[[int, int, dict[str, float], Group], bool]
 """Called at each look with minute, look, features and group; builders use it. What is
@@ -342,7 +342,7 @@ class CampaignsStage(MinuteStage[Output]):
 
     def _tell_exhausted(self, minute: int) -> Iterator[Output]:
         """Tell, once a day, that groups go untested for want of budget."""
-        day = minute // _MINUTES_PER_DAY
+        day = minute // MINUTES_PER_DAY
         if self.state.operation.exhausted_day < day:
             self.state.operation.exhausted_day = day
             summary = (
