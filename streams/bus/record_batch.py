@@ -17,13 +17,13 @@ import numpy.typing as npt
 from aiokafka.codec import lz4_encode
 from aiokafka.record.util import calc_crc32c
 
+from streams.contracts.plain_values import GROUP, SHORT, varint
+
 __all__ = ["MOST_BYTES", "RecordBatch", "encode_headers", "record_batches"]
 
 MOST_BYTES: Final = 900_000
 """Bytes of a batch's records before compression; Kafka takes 1 MB by default."""
 
-_GROUP: Final = 7  # bits of a number in one byte of a varint
-_MORE: Final = 1 << _GROUP  # the bit that says another byte follows
 _NULL: Final = b"\x01"  # the length -1
 # Attributes, and the timestamp as the difference to the batch's.
 _PLAIN: Final = b"\0\0"
@@ -42,24 +42,14 @@ Header = tuple[str, bytes | None]
 Ints = npt.NDArray[np.int64]
 
 
-def _varint(number: int) -> bytes:
-    """Give a number that is not negative, in zigzag."""
-    code, groups = number << 1, bytearray()
-    while code >= _MORE:
-        groups.append(code & _MORE - 1 | _MORE)
-        code >>= _GROUP
-    groups.append(code)
-    return bytes(groups)
-
-
-_VARINTS: Final = [_varint(number) for number in range(1 << 2 * _GROUP - 1)]
-_BOUNDS: Final = 1 << np.arange(_GROUP - 1, 31, _GROUP)  # more bytes from each on
+_VARINTS: Final = SHORT[::2]  # zigzag doubles what is not negative
+_BOUNDS: Final = 1 << np.arange(GROUP - 1, 31, GROUP)  # more bytes from each on
 
 
 def _varints(numbers: Ints) -> list[bytes]:
     if numbers.max(initial=0) < len(_VARINTS):
         return [_VARINTS[number] for number in numbers.tolist()]
-    return [_varint(number) for number in numbers.tolist()]
+    return [varint(number << 1) for number in numbers.tolist()]
 
 
 def _varint_sizes(numbers: Ints) -> Ints:
@@ -72,11 +62,11 @@ def encode_headers(headers: Sequence[Header]) -> bytes:
     >>> encode_headers([("e", b"1")]).hex(" ")
     '02 02 65 02 31'
     """
-    parts = [_varint(len(headers))]
+    parts = [varint(len(headers) << 1)]
     for name, value in headers:
         raw = name.encode()
-        parts += (_varint(len(raw)), raw)
-        parts += (_NULL,) if value is None else (_varint(len(value)), value)
+        parts += (varint(len(raw) << 1), raw)
+        parts += (_NULL,) if value is None else (varint(len(value) << 1), value)
     return b"".join(parts)
 
 
@@ -186,7 +176,7 @@ def _sizes(column: Sequence[bytes | None]) -> Ints:
 
 def _lengths(sizes: Ints) -> list[bytes]:
     if sizes.min(initial=0) < 0:
-        return [_NULL if size < 0 else _varint(size) for size in sizes.tolist()]
+        return [_NULL if size < 0 else varint(size << 1) for size in sizes.tolist()]
     return _varints(sizes)
 
 

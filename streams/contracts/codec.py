@@ -12,7 +12,8 @@ from typing import Any
 
 import fastavro
 
-from streams.contracts.datum_encoder import Encode, NotPlainError, datum_encoder
+from streams.contracts.datum_encoder import Encode, datum_encoder
+from streams.contracts.plain_values import NotPlainError
 from streams.contracts.rules import check_record
 from streams.contracts.schemas import physical, schema
 from streams.contracts.writers import (

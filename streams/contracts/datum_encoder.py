@@ -9,28 +9,29 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, Final, TypeAlias
 
-__all__ = ["Encode", "NotPlainError", "datum_encoder"]
+from streams.contracts.plain_values import (
+    LIMIT,
+    LONG_BITS,
+    PAIR,
+    SHORT,
+    NotPlainError,
+    refuse,
+    varint,
+)
+
+__all__ = ["Encode", "datum_encoder"]
 
 Encode: TypeAlias = Callable[[Any], bytes]
 
-_GROUP: Final = 7  # bits of a number in one byte of a varint
-_MORE: Final = 1 << _GROUP  # the bit that says another byte follows
-_LONG_BITS: Final = 63
-_LIMIT: Final = 1 << _LONG_BITS
 _INT_LIMIT: Final = 1 << 31
 _LONGEST_KEPT: Final = 64  # bytes; names of features, rungs and versions are shorter
 _MOST_KEPT: Final = 4096  # strings; about 1 MB
 _DOUBLE: Final = struct.Struct("<d")
 _END: Final = b"\0"  # of an array or a map
-_LAST: Final = [bytes((code,)) for code in range(_MORE)]
 _strings: Final[dict[str, bytes]] = {}
 """Strings that were encoded of late: most come again."""
-
-
-class NotPlainError(Exception):
-    """A value or a type that only the usual encoder can judge."""
 
 
 def datum_encoder(avro: Any) -> Encode:
@@ -54,9 +55,9 @@ def _encoder(avro: Any, named: dict[str, Encode]) -> Encode:
         case str() if avro in named:
             return named[avro]
         case ["null", inner]:
-            return _optional(_encoder(inner, named), _LAST[0], _LAST[2])
+            return _optional(_encoder(inner, named), SHORT[0], SHORT[2])
         case [inner, "null"]:
-            return _optional(_encoder(inner, named), _LAST[2], _LAST[0])
+            return _optional(_encoder(inner, named), SHORT[2], SHORT[0])
         case dict():
             return _compound(avro, named)
     raise NotPlainError
@@ -72,7 +73,7 @@ def _compound(avro: Mapping[str, Any], named: dict[str, Encode]) -> Encode:
                 named[known] = record
             return record
         case {"type": "enum", "symbols": symbols}:
-            codes = {symbol: _varint(2 * at) for at, symbol in enumerate(symbols)}
+            codes = {symbol: varint(2 * at) for at, symbol in enumerate(symbols)}
             return codes.__getitem__
         case {"type": "array", "items": items}:
             return _array(_encoder(items, named))
@@ -83,35 +84,22 @@ def _compound(avro: Mapping[str, Any], named: dict[str, Encode]) -> Encode:
     raise NotPlainError
 
 
-def _refuse() -> NoReturn:
-    raise NotPlainError
-
-
-def _varint(code: int) -> bytes:
-    out = bytearray()
-    while code >= _MORE:
-        out.append(code & (_MORE - 1) | _MORE)
-        code >>= _GROUP
-    out.append(code)
-    return bytes(out)
-
-
 def _long(value: Any) -> bytes:
-    if value.__class__ is not int or not -_LIMIT <= value < _LIMIT:
-        _refuse()
-    code = value << 1 ^ value >> _LONG_BITS
-    return _LAST[code] if code < _MORE else _varint(code)
+    if value.__class__ is not int or not -LIMIT <= value < LIMIT:
+        refuse()
+    code = value << 1 ^ value >> LONG_BITS
+    return SHORT[code] if code < PAIR else varint(code)
 
 
 def _int(value: Any) -> bytes:
     if value.__class__ is not int or not -_INT_LIMIT <= value < _INT_LIMIT:
-        _refuse()
+        refuse()
     return _long(value)
 
 
 def _string(value: Any) -> bytes:
     if value.__class__ is not str:
-        _refuse()
+        refuse()
     known = _strings.get(value)
     if known is not None:
         return known
@@ -126,21 +114,21 @@ def _string(value: Any) -> bytes:
 
 def _bytes(value: Any) -> bytes:
     if value.__class__ is not bytes:
-        _refuse()
+        refuse()
     raw: bytes = value
     return _long(len(raw)) + raw
 
 
 def _double(value: Any) -> bytes:
     if value.__class__ is not float and value.__class__ is not int:
-        _refuse()
+        refuse()
     return _DOUBLE.pack(value)
 
 
 def _boolean(value: Any) -> bytes:
     if value is True:
-        return _LAST[1]
-    return _LAST[0] if value is False else _refuse()
+        return SHORT[1]
+    return SHORT[0] if value is False else refuse()
 
 
 _PRIMITIVES: Final[Mapping[str, Encode]] = {
@@ -166,7 +154,7 @@ def _record(fields: Mapping[str, Encode]) -> Encode:
     def encode(record: Any) -> bytes:
         # A field too many or too few: defaults, or an error, are not for here.
         if len(record) != count:
-            _refuse()
+            refuse()
         return b"".join([one(record[name]) for name, one in pairs])
 
     return encode
@@ -175,7 +163,7 @@ def _record(fields: Mapping[str, Encode]) -> Encode:
 def _array(item: Encode) -> Encode:
     def encode(values: Any) -> bytes:
         if values.__class__ is not list and values.__class__ is not tuple:
-            _refuse()
+            refuse()
         if not values:
             return _END
         return b"".join([_long(len(values)), *map(item, values), _END])
@@ -186,7 +174,7 @@ def _array(item: Encode) -> Encode:
 def _map(value: Encode) -> Encode:
     def encode(values: Any) -> bytes:
         if values.__class__ is not dict:
-            _refuse()
+            refuse()
         if not values:
             return _END
         parts = [_string(key) + value(one) for key, one in values.items()]

@@ -12,46 +12,36 @@ import operator
 import struct
 import sys
 from collections.abc import Callable, Hashable, Iterable
-from typing import Any, Final, NamedTuple, NoReturn, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
+from streams.contracts.plain_values import (
+    FIRST,
+    GROUP,
+    LIMIT,
+    LONG_BITS,
+    refuse,
+    varint,
+)
 from streams.contracts.rules import SECRET, SECRET_STARTS, Rules
 
-__all__ = ["FieldEncoder", "FieldEncoders", "NotPlainError"]
+__all__ = ["FieldEncoder", "FieldEncoders"]
 
 _Encode: TypeAlias = Callable[[Any], bytes]
 _Values: TypeAlias = tuple[Any, ...]
 _Parts: TypeAlias = tuple[bytes | Iterable[bytes], ...]
 
-_GROUP: Final = 7  # bits of a number in one byte of a varint
-_MORE: Final = 1 << _GROUP  # the bit that says another byte follows
-_PAIR: Final = 1 << 2 * _GROUP  # two groups are looked up at once
-_LONG_BITS: Final = 63
-_LIMIT: Final = 1 << _LONG_BITS  # a long is from -_LIMIT to _LIMIT - 1
 _LONGEST: Final = 1024  # bytes; longer strings are left to the usual encoder
 _LONGEST_KEPT: Final = 64  # bytes; ids, models and fingerprints are shorter
 _MOST_KEPT: Final = 16_384  # values in a table; about 4 MB of strings
 _SECRET_STARTS: Final = frozenset(SECRET_STARTS)
 _START: Final = operator.itemgetter(slice(2))  # the characters of each of them
 _DOUBLE: Final = struct.Struct("<d")
-_HALF_BITS: Final = 2 * _GROUP - 1  # bits of a positive long in its first two groups
+_HALF_BITS: Final = 2 * GROUP - 1  # bits of a positive long in its first two groups
 _HALF_PAIR: Final = 1 << _HALF_BITS  # from here on there are more groups
 _LAST_BITS: Final = _HALF_PAIR - 1
 _END: Final = b"\0"  # of an array
 _NULL: Final = "null"
 _NONE: Final = type(None)
-
-_LAST: Final = [bytes((n,)) for n in range(_MORE)] + [
-    bytes((n % _MORE | _MORE, n >> _GROUP)) for n in range(_MORE, _PAIR)
-]
-_FIRST: Final = [bytes((n % _MORE | _MORE, n >> _GROUP | _MORE)) for n in range(_PAIR)]
-
-
-class NotPlainError(Exception):
-    """A value that only the usual encoder can judge."""
-
-
-def _refuse() -> NoReturn:
-    raise NotPlainError
 
 
 class _Table(dict[Hashable, bytes]):
@@ -70,15 +60,6 @@ class _Table(dict[Hashable, bytes]):
                 self.clear()
             self[value] = encoded
         return encoded
-
-
-def _varint(code: int) -> bytes:
-    if code < _PAIR:
-        return _LAST[code]
-    if code < _PAIR * _PAIR:
-        return _FIRST[code % _PAIR] + _LAST[code // _PAIR]
-    pairs = _FIRST[code % _PAIR] + _FIRST[code // _PAIR % _PAIR]
-    return pairs + _varint(code // (_PAIR * _PAIR))
 
 
 class FieldEncoder(NamedTuple):
@@ -120,7 +101,7 @@ class FieldEncoders:
         if isinstance(avro, list):
             # In a union the index of the branch goes first, 0 or 1 in zigzag.
             place = avro.index(_NULL)
-            null, branch = _varint(place << 1), _varint((1 - place) << 1)
+            null, branch = varint(place << 1), varint((1 - place) << 1)
             avro = avro[1 - place]
         match avro:
             case "string":
@@ -145,11 +126,11 @@ class FieldEncoders:
 
         def encode(value: str | None) -> bytes:
             if value.__class__ is not str:
-                return null if value is None and null is not None else _refuse()
+                return null if value is None and null is not None else refuse()
             if not least <= len(value) <= most:
-                _refuse()
+                refuse()
             if ids and _START(value) in _SECRET_STARTS and SECRET.match(value):
-                _refuse()
+                refuse()
             raw = value.encode()
             return starts[len(raw)] + raw
 
@@ -177,12 +158,12 @@ class FieldEncoders:
         return _by_value(table.__getitem__, null)
 
     def _long(self, name: str, branch: bytes, null: bytes | None) -> FieldEncoder:
-        least = 0 if name in self._rules.times else -_LIMIT
+        least = 0 if name in self._rules.times else -LIMIT
 
         def encode(value: int | None) -> bytes:
-            if value.__class__ is int and least <= value < _LIMIT:
-                return branch + _varint(value << 1 ^ value >> _LONG_BITS)
-            return null if value is None and null is not None else _refuse()
+            if value.__class__ is int and least <= value < LIMIT:
+                return branch + varint(value << 1 ^ value >> LONG_BITS)
+            return null if value is None and null is not None else refuse()
 
         if name in self._direct:
             return FieldEncoder(encode, _positive_longs(encode, branch, null), null)
@@ -221,27 +202,27 @@ def _with_nulls(
     if None not in values:
         return (encoded,)
     others = iter(encoded)
-    no_value = _refuse() if null is None else null
+    no_value = refuse() if null is None else null
     return ([no_value if value is None else next(others) for value in values],)
 
 
 def _starts(branch: bytes) -> list[bytes]:
     """Give what goes before a string, by its bytes; longer ones are not plain."""
-    return [branch + _varint(size << 1) for size in range(_LONGEST)]
+    return [branch + varint(size << 1) for size in range(_LONGEST)]
 
 
 def _positive_longs(
     one: _Encode, branch: bytes, null: bytes | None
 ) -> Callable[[_Values], _Parts]:
     """Make the function of a column; times have their first bits in common."""
-    first = [branch + each for each in _FIRST[::2]]  # zigzag doubles what is positive
-    others = _Table(_varint)
+    first = [branch + each for each in FIRST[::2]]  # zigzag doubles what is positive
+    others = _Table(varint)
 
     def column(values: _Values) -> _Parts:
         plain = _plain(values, int)
         if not plain:
             return (map(one, values),)
-        if min(plain) < _HALF_PAIR or max(plain) >= _LIMIT:
+        if min(plain) < _HALF_PAIR or max(plain) >= LIMIT:
             return (map(one, values),)
         encoded = [
             first[value & _LAST_BITS] + others[value >> _HALF_BITS] for value in plain
@@ -255,7 +236,7 @@ def _double(branch: bytes, null: bytes | None) -> FieldEncoder:
     def encode(value: float | None) -> bytes:
         if value.__class__ is float or value.__class__ is int:
             return branch + _DOUBLE.pack(value)
-        return null if value is None and null is not None else _refuse()
+        return null if value is None and null is not None else refuse()
 
     def column(values: _Values) -> _Parts:
         plain = _plain(values, float)
@@ -276,7 +257,7 @@ def _boolean(branch: bytes, null: bytes | None) -> FieldEncoder:
             return true
         if value is False:
             return false
-        return null if value is None and null is not None else _refuse()
+        return null if value is None and null is not None else refuse()
 
     table = {True: true, False: false}
 
@@ -294,7 +275,7 @@ def _bytes(branch: bytes, null: bytes | None) -> FieldEncoder:
     def encode(value: bytes | None) -> bytes:
         if value.__class__ is bytes:
             return starts[len(value)] + value
-        return null if value is None and null is not None else _refuse()
+        return null if value is None and null is not None else refuse()
 
     def column(values: _Values) -> _Parts:
         plain = _plain(values, bytes)
@@ -312,13 +293,13 @@ def _array(item: _Encode) -> _Encode:
     def encode(values: tuple[str, ...]) -> bytes:
         if not values:
             return _END
-        return b"".join((_varint(len(values) << 1), *map(item, values), _END))
+        return b"".join((varint(len(values) << 1), *map(item, values), _END))
 
     table = _Table(encode)
 
     def look_up(values: list[str] | tuple[str, ...]) -> bytes:
         if values.__class__ is not list and values.__class__ is not tuple:
-            _refuse()
+            refuse()
         return table[tuple(values)]
 
     return look_up

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from streams.contracts.codec import encode_datum
-from streams.contracts.field_encoders import FieldEncoder, FieldEncoders, NotPlainError
+from streams.contracts.field_encoders import FieldEncoder, FieldEncoders
+from streams.contracts.plain_values import NotPlainError
 from streams.contracts.rules import check_record, rules
 from streams.contracts.schemas import physical, schema
 

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.contracts.codec import without_logical_types
-from streams.contracts.datum_encoder import NotPlainError, datum_encoder
+from streams.contracts.datum_encoder import datum_encoder
+from streams.contracts.plain_values import NotPlainError
 from streams.contracts.schemas import schema
 
 Records = Callable[[str], st.SearchStrategy[Any]]
