@@ -45,7 +45,7 @@ _BURST_MINUTES: Final = 2 * 1440
 _MIN_SHARING: Final = 2
 _BATCH_MINUTES: Final = 30
 _DAY_MINUTES: Final = 1440
-MIN_BATCH_SHARE: Final = 0.25
+_MIN_BATCH_SHARE: Final = 0.25
 """Share of the accounts opened within a day of one that must be of its half hour: in a
 rush of sign-ups it is a fiftieth."""
 _MIN_COMMON: Final = 3
@@ -140,7 +140,7 @@ def batch_mates(created: list[int], minute: int) -> int:
         return last - bisect_left(created, minute - minutes) - 1
 
     near = within(_BATCH_MINUTES)
-    return near if near >= MIN_BATCH_SHARE * within(_DAY_MINUTES) else 0
+    return near if near >= _MIN_BATCH_SHARE * within(_DAY_MINUTES) else 0
 
 
 def _batches(created: list[int]) -> float:

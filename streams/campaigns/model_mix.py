@@ -22,14 +22,14 @@ from streams.models.share_detector import next_scores, score
 
 __all__ = ["KNOWN_AFTER", "ModelMix", "Move", "pooled_models"]
 
-FALSE_UPTAKE_MINUTES: Final = 7 * 1440
+_FALSE_UPTAKE_MINUTES: Final = 7 * 1440
 """Mean number of active minutes, at least, before a campaign that uses a new model as
 seldom as is tolerated, without end, is told to take it up: a week."""
 
-FALSE_AHEAD_MINUTES: Final = 30 * 1440
+_FALSE_AHEAD_MINUTES: Final = 30 * 1440
 """The same for one that uses it hardly more than everybody else: a month."""
 
-TOLERATED_SHARE: Final = 0.0003
+_TOLERATED_SHARE: Final = 0.0003
 """Share of a campaign's exchanges that may go to a model without it being a move: three
 tries in ten thousand are no strategy."""
 
@@ -49,10 +49,10 @@ is never quite alike, and 18 against 16 percent tells nobody anything."""
 
 _MINUTES_PER_HOUR: Final = 60
 
-REMEMBERED_HOURS: Final = 48
+_REMEMBERED_HOURS: Final = 48
 """Hours of a campaign's mix that are kept: two days show a daily rhythm as a rhythm."""
 
-SHIFT: Final = 0.2
+_SHIFT: Final = 0.2
 """Rise of a model's share, beyond everybody else's rise, that is a shift."""
 
 _RECENT_HOURS: Final = 3
@@ -155,7 +155,7 @@ class ModelMix(msgspec.Struct, array_like=True):
         return moves
 
     def _tolerated(self) -> float:
-        return max(TOLERATED_SHARE, _RULE_OF_THREE / max(self.exchanges, 1))
+        return max(_TOLERATED_SHARE, _RULE_OF_THREE / max(self.exchanges, 1))
 
     def _distinguished(self, minute: int, uses: Mapping[str, int]) -> dict[str, int]:
         """Give the counts of models that are told apart; begin to watch new ones."""
@@ -202,10 +202,10 @@ class ModelMix(msgspec.Struct, array_like=True):
                 exchanges=total,
                 tolerated=uptake.tolerated,
             )
-            if score(uptake.scores) < FALSE_UPTAKE_MINUTES:
+            if score(uptake.scores) < _FALSE_UPTAKE_MINUTES:
                 return None
         before, uptake.told = uptake.told, True
-        uptake.told_ahead = score(uptake.ahead) >= FALSE_AHEAD_MINUTES
+        uptake.told_ahead = score(uptake.ahead) >= _FALSE_AHEAD_MINUTES
         if before and not uptake.told_ahead:
             return None
         share, others = self._recent_shares(model, traffic)
@@ -231,7 +231,7 @@ class ModelMix(msgspec.Struct, array_like=True):
             self._close(self.hours[-1], traffic)
             moves = list(self._shifts())
         self.hours.append(MixedHour(hour, {}))
-        del self.hours[:-REMEMBERED_HOURS]
+        del self.hours[:-_REMEMBERED_HOURS]
         return moves
 
     def _close(self, closed: MixedHour, traffic: ModelTraffic) -> None:
@@ -252,7 +252,7 @@ class ModelMix(msgspec.Struct, array_like=True):
                 continue
             share, others = _share(recent, model), _others(recent, model)
             rise = share - _share(older, model) - (others - _others(older, model))
-            if rise < SHIFT or not share_drifted(
+            if rise < _SHIFT or not share_drifted(
                 [(sum(one.uses.values()), one.share(model)) for one in self.hours]
             ):
                 continue
