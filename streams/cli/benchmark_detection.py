@@ -19,6 +19,7 @@ app = App(
 
 _Flag = Annotated[bool, Parameter(negative=())]
 _Accounts = Annotated[int | None, Parameter(validator=validators.Number(gte=1500))]
+_Count = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 _SHOWN_EVERY = 0.2  # s
 _FILE_WIDTH = 220  # columns where nobody's terminal sets a limit
 
@@ -31,6 +32,7 @@ def detection(
     accounts: _Accounts = None,
     only: Annotated[list[str] | None, Parameter(negative=())] = None,
     seed: int = 1,
+    jobs: _Count = 1,
     out: Path | None = None,
     json: _Flag = False,
 ) -> None:
@@ -51,6 +53,8 @@ def detection(
         Parts to run: population, negatives, adaptive, windows, budget; by default all.
     seed
         Another one gives other accounts, prompts and campaigns.
+    jobs
+        Processes for the parts that consist of many runs; each holds the corpus.
     out
         Folder for detection.json and the plots; the plots need matplotlib.
     json
@@ -79,6 +83,8 @@ def detection(
             plan,
             seed=seed,
             parts=tuple(only or PARTS),
+            corpus=corpus,
+            jobs=jobs,
             clock=time.perf_counter,
             progress=progress,
         )

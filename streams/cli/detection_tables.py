@@ -207,16 +207,28 @@ def _windows(cells: tuple[WindowFigures, ...]) -> Table:
 
 
 def _budget(report: Report) -> Table:
-    table = _table("Budget of wrong campaigns a day", "what", "figure")
+    table = _table(
+        "Budget: honest groups taken for campaigns, per day of a population",
+        "what", "figure",
+    )  # fmt: skip
     budget = report.budget
-    if budget is not None:
-        table.add_row("stated", f"{budget.stated:g}")
-        observed = f"{budget.observed:.3f} ({budget.low:.3f}..{budget.high:.3f})"
-        table.add_row("observed", observed)
-        table.add_row("populations", f"{budget.populations:,}")
-        table.add_row("  with a wrong campaign", interval(budget.hit))
-        table.add_row("accounts actioned above label", f"{budget.wrong_accounts:,}")
-        table.add_row("account-days", f"{budget.account_days:,}")
-        for kind, count in budget.wrong_by_kind.items():
-            table.add_row(f"  of them {kind}", f"{count:,}")
+    if budget is None:
+        return table
+    table.add_row("stated, at most", f"{budget.stated:g}")
+    table.add_row("of it spent on tests", f"{budget.spent:.4f}")
+    observed = f"{budget.observed:.4f} ({budget.low:.4f}..{budget.high:.4f})"
+    table.add_row("observed", observed)
+    table.add_row("populations, a day's budget each", f"{budget.populations:,}")
+    table.add_row("  with a wrong campaign", interval(budget.hit))
+    table.add_row("  wrong campaigns in the worst", f"{budget.most:,}")
+    table.add_row("groups tested", f"{budget.tests:,}")
+    table.add_row("  nearest e-value, of what it needed", f"{budget.nearest:.1%}")
+    table.add_row("accounts", f"{budget.accounts:,}")
+    table.add_row("account-days", f"{budget.account_days:,}")
+    table.add_row("wrong enforcements (above label)", f"{budget.wrong_accounts:,}")
+    wrong = budget.wrong_enforcement
+    million = f"{budget.wrong_per_million:,.1f} (<{wrong.high * _MILLION:,.0f})"
+    table.add_row("  per million account-days", million)
+    for kind, count in budget.wrong_by_kind.items():
+        table.add_row(f"  of them {kind}", f"{count:,}")
     return table

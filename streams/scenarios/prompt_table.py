@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -39,7 +40,7 @@ class PromptTable:
     """
 
     def __init__(self, on_sketched: Callable[[int], None] | None = None) -> None:
-        self._sketcher = Sketcher(SIMULATION_KEY, SIMULATION_KEY_ID)
+        self._sketcher = _sketcher()
         self._waiting: list[_Sent] = []
         self._rows: dict[bytes, int] = {}
         self._tokens: list[int] = []
@@ -79,6 +80,12 @@ class PromptTable:
             self._sketches += map(bytes, sketches)
             if self._on_sketched:
                 self._on_sketched(len(waiting))
+
+
+@cache
+def _sketcher() -> Sketcher:
+    """Make the simulations' sketcher once: a warm one knows most words already."""
+    return Sketcher(SIMULATION_KEY, SIMULATION_KEY_ID)
 
 
 def _tokens(sent: _Sent) -> int:

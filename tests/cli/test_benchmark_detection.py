@@ -98,8 +98,16 @@ REPORT = Report(
         days=4.0,
         wrong_campaigns=2,
         hit=Rate.of(2, 4),
+        most=1,
+        tests=50,
+        spent=0.15,
+        nearest=2.5,
         wrong_accounts=7,
+        wrong_enforcement=Rate.of(7, 400),
+        wrong_per_million=17_500.0,
+        accounts=400,
         account_days=400,
+        events=4000,
         wrong_by_kind={"company_without_ids": 7},
     ),
 )
@@ -114,7 +122,7 @@ def test_every_part_has_a_table_with_its_figures() -> None:
     assert "50.0 % (18.7..81.3)" in cells
     assert "1.5 h" in cells
     assert "10,000 (<54,459)" in cells
-    assert "0.500 (0.100..0.900)" in cells
+    assert "0.5000 (0.1000..0.9000)" in cells
     assert list(tables(Report(1, QUICK))) == []
 
 

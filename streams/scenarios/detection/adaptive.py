@@ -225,9 +225,9 @@ def _run(
         ordinary=ordinary,
         cohorts=attacker.cohorts,
         campaign=attacker.campaigns,
+        pools=attacker.pools,
         seed=seed,
     )
-    scenario = replace(scenario, pool=(*scenario.pool, *attacker.pools))
     done: Run = run(
         simulated(scenario, source),
         renamed=attacker.renamed,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from random import Random
 from typing import Final
 
 from streams.scenarios.detection.hard_negatives import (
@@ -14,7 +13,7 @@ from streams.scenarios.detection.hard_negatives import (
 from streams.scenarios.detection.shapes import campaigns
 from streams.scenarios.scenario import Campaign, Cohort, Pool, Release, Scenario
 
-__all__ = ["MODELS", "POOLS", "START", "benign", "mixed", "small"]
+__all__ = ["MODELS", "POOLS", "START", "mixed", "small"]
 
 START: Final = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
 MODELS: Final = {"aurora-2": 5.0, "aurora-2-mini": 4.0, "borealis-1": 1.0}
@@ -109,6 +108,7 @@ def small(
     cohorts: tuple[Cohort, ...] = (),
     campaign: tuple[Campaign, ...] = (),
     release: tuple[Release, ...] = (),
+    pools: tuple[Pool, ...] = (),
     seed: int,
 ) -> Scenario:
     """Make a population around one thing that is to be looked at alone."""
@@ -120,26 +120,7 @@ def small(
         models=MODELS,
         seed=seed,
         release=release,
-        pool=POOLS,
+        pool=(*POOLS, *pools),
         cohort=(*_ordinary(ordinary), *cohorts),
         campaign=campaign,
-    )
-
-
-def benign(seed: int, *, ordinary: int, hours: float) -> Scenario:
-    """Draw a benign population: some hard negatives, of random size and rhythm.
-
-    Heterogeneous, since each kind comes or not and has a size of its own; dependent,
-    since the accounts of a group share wording, rhythm and infrastructure.
-    """
-    chance = Random(seed)  # noqa: S311 a simulation must repeat, not be secret
-    chosen = chance.sample(list(HARD_NEGATIVES.values()), chance.randint(2, 5))
-    scale = chance.uniform(0.2, 0.6)
-    sized = {kind.name: kind for kind in hard_negatives(scale)}
-    return small(
-        f"benign-{seed}",
-        hours=hours,
-        ordinary=ordinary,
-        cohorts=tuple(sized[kind.name] for kind in chosen),
-        seed=seed,
     )

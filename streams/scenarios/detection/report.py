@@ -10,6 +10,7 @@ thresholds in turn, and no campaign family is ever used to set anything.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -17,7 +18,11 @@ import msgspec
 from streams.models.reference import load_reference
 from streams.scenarios.detection.account_peers import PeerFigures, account_peers
 from streams.scenarios.detection.adaptive import AdaptiveFigures, adaptive
-from streams.scenarios.detection.budget_trial import BudgetFigures, budget_trial
+from streams.scenarios.detection.budget_trial import (
+    BudgetFigures,
+    BudgetPlan,
+    budget_trial,
+)
 from streams.scenarios.detection.campaign_figures import (
     CampaignFigures,
     RunFigures,
@@ -90,8 +95,8 @@ QUICK: Final = Plan(
         fitting=150,
         history=800,
     ),
-    populations=5,
-    benign_ordinary=100,
+    populations=20,
+    benign_ordinary=60,
     benign_prompts=400,
 )
 FULL: Final = Plan(
@@ -106,7 +111,7 @@ FULL: Final = Plan(
     prompts=400,
     windows=WindowPlan(),
     populations=1000,
-    benign_ordinary=300,
+    benign_ordinary=100,
 )
 
 
@@ -183,10 +188,16 @@ def benchmark(
     *,
     seed: int,
     parts: tuple[str, ...] = PARTS,
+    corpus: Path | None = None,
+    jobs: int = 1,
     clock: Callable[[], float] = lambda: 0.0,
     progress: Progress = lambda _step, _done, _total: None,
 ) -> Report:
-    """Run the parts, one after the other."""
+    """Run the parts, one after the other.
+
+    What consists of many runs is spread over ``jobs`` processes, which read the
+    ``corpus`` folder again (None: made-up prompts).
+    """
     report = Report(seed, plan)
     if "population" in parts:
         made = simulated(mixed(plan.accounts, hours=plan.hours, seed=seed), source)
@@ -229,10 +240,14 @@ def benchmark(
     if "budget" in parts:
         budget = budget_trial(
             source,
-            populations=plan.populations,
-            ordinary=plan.benign_ordinary,
-            hours=plan.benign_hours,
-            seed=seed,
+            BudgetPlan(
+                populations=plan.populations,
+                ordinary=plan.benign_ordinary,
+                hours=plan.benign_hours,
+                seed=seed,
+            ),
+            corpus=corpus,
+            jobs=jobs,
             progress=progress,
         )
         report = _with(report, budget=budget)

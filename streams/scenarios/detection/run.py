@@ -26,7 +26,15 @@ from streams.scenarios.scenario import Scenario
 from streams.scenarios.traffic import NO_CAMPAIGN, Account
 from streams.scenarios.world import World
 
-__all__ = ["BATCH_MINUTES", "Progress", "Run", "Simulated", "run", "simulated"]
+__all__ = [
+    "BATCH_MINUTES",
+    "Progress",
+    "Run",
+    "Simulated",
+    "Test",
+    "run",
+    "simulated",
+]
 
 BATCH_MINUTES: Final = 30
 """Event time fed at once; an attacker and an enforcer respond at its end."""
@@ -44,13 +52,21 @@ class Simulated(NamedTuple):
     events: Events
 
 
+class Test(NamedTuple):
+    """A test of a group that a day's budget paid for: its error level and outcome."""
+
+    level: float
+    e_value: float
+
+
 class Run(NamedTuple):
     """A scenario, what was decided, and who was who.
 
     ``sent``: account_id, time (ms) and campaign of each event, in time order; the
     account is the one that it was sent from. ``opened``: accounts that took the place
     of another because of an action. ``planned``: accounts of each campaign before any
-    was replaced so. ``seconds`` is the engine's own time, by the clock given.
+    was replaced so. ``seconds`` is the engine's own time, by the clock given. ``tests``
+    are those of groups; looks that confirm a campaign cost no budget and are left out.
     """
 
     scenario: Scenario
@@ -60,6 +76,7 @@ class Run(NamedTuple):
     planned: Mapping[str, int]
     infrastructure: Mapping[str, int]
     seconds: float
+    tests: tuple[Test, ...]
 
     @property
     def events_per_second(self) -> float:
@@ -149,14 +166,16 @@ def run(
         truth.planned(),
         truth.infrastructure(),
         seconds,
+        tuple(decided.tests),
     )
 
 
 class _Decided:
-    """The actions and alerts that left the pipeline."""
+    """The actions, alerts and tests that left the pipeline."""
 
     def __init__(self) -> None:
         self.actions: list[Action] = []
+        self.tests: list[Test] = []
         self.alerts: list[Alert] = []
 
     def take(self, outputs: Iterable[Output]) -> list[Action]:
@@ -170,8 +189,15 @@ class _Decided:
             elif output.topic == "llm.alerts":
                 alert = msgspec.convert(decode("Alert", output.value), Alert)
                 self.alerts.append(alert)
+            elif output.topic == "llm.decisions":
+                self._ledger(decode("Decision", output.value))
         self.actions += fresh
         return fresh
+
+    def _ledger(self, decision: Mapping[str, Any]) -> None:
+        # A look that confirms a campaign has no budget of its own, so none is left.
+        if decision["kind"] == "tested" and decision["budget_left"] > 0:
+            self.tests.append(Test(decision["level"], decision["e_value"]))
 
 
 class _Truth:

@@ -7,7 +7,7 @@ from streams.models.reference import load_reference
 from streams.policy.budget import DAILY_BUDGET
 from streams.scenarios.detection.account_peers import PeerFigures, account_peers
 from streams.scenarios.detection.adaptive import ATTACKERS, PLAIN, adaptive
-from streams.scenarios.detection.budget_trial import budget_trial
+from streams.scenarios.detection.budget_trial import BudgetPlan, budget_trial
 from streams.scenarios.detection.campaign_figures import figures
 from streams.scenarios.detection.hard_negatives import OWN_MODEL
 from streams.scenarios.detection.hard_negatives_alone import (
@@ -68,13 +68,27 @@ def test_the_names_of_attackers_are_distinct() -> None:
 
 
 def test_wrong_campaigns_are_counted_by_day(source: Source) -> None:
-    result = budget_trial(source, populations=2, ordinary=20, hours=12, seed=5)
+    plan = BudgetPlan(populations=3, ordinary=20, hours=12, seed=5)
+    result = budget_trial(source, plan)
     assert result.stated == DAILY_BUDGET
-    assert result.populations == result.hit.trials == 2
-    assert result.days == 1.0
-    assert result.observed == result.wrong_campaigns
+    assert result.populations == result.hit.trials == 3
+    assert result.days == 1.5
+    assert result.observed == result.wrong_campaigns / 1.5
     assert result.low <= result.observed <= result.high
-    assert result.account_days > 0
+    assert result.account_days == result.wrong_enforcement.trials > 0
+
+
+def test_processes_do_not_change_the_budget_figures() -> None:
+    plan = BudgetPlan(populations=2, ordinary=10, hours=6, seed=11)
+    alone = budget_trial(Source.generated(11), plan)
+    assert budget_trial(Source.generated(11), plan, jobs=2) == alone
+
+
+def test_tests_are_told_with_their_levels(done: Run) -> None:
+    assert done.tests
+    for test in done.tests:
+        assert 0 < test.level < DAILY_BUDGET
+    assert any(test.level * test.e_value >= 1 for test in done.tests)
 
 
 @pytest.fixture(scope="module")

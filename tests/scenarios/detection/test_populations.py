@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.scenarios.detection.hard_negatives import HARD_NEGATIVES, hard_negatives
-from streams.scenarios.detection.populations import benign, mixed
+from streams.scenarios.detection.hard_negatives import hard_negatives
+from streams.scenarios.detection.populations import mixed
 from streams.scenarios.detection.shapes import SHAPES, campaigns, shape_of
 
 
@@ -39,17 +39,6 @@ def test_the_pivot_is_when_the_model_comes_out() -> None:
 
 def test_an_ordinary_population_has_no_campaign() -> None:
     assert not mixed(3000, hours=40, seed=1, hostile=False).campaign
-    assert not benign(3, ordinary=100, hours=24).campaign
-
-
-def test_benign_populations_differ_and_repeat() -> None:
-    assert benign(3, ordinary=100, hours=24) == benign(3, ordinary=100, hours=24)
-    kinds = [
-        frozenset(c.name for c in benign(seed, ordinary=100, hours=24).cohort)
-        for seed in range(40)
-    ]
-    assert len(set(kinds)) > 20
-    assert frozenset().union(*kinds) >= set(HARD_NEGATIVES)
 
 
 @given(st.floats(0.05, 3), st.integers(1, 30))
