@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
+from streams.scenarios.detection.adaptive import AdaptiveFigures
 from streams.scenarios.detection.campaign_figures import RunFigures
 from streams.scenarios.detection.intervals import Rate
 from streams.scenarios.detection.report import Report
@@ -68,6 +69,12 @@ def _campaigns(population: RunFigures) -> Table:
         "exchanges", "before alert", "before effective action", "linked: precision",
         "recall",
     )  # fmt: skip
+    table.caption = (
+        "before alert, before effective action: exchanges of the campaign that were "
+        "sent before the first alert, and before throttle or more first stood against "
+        "any of its accounts (100 %: never). found, merged: with another campaign"
+    )
+    table.caption_justify = "left"
     for each in population.campaigns:
         table.add_row(
             each.name,
@@ -90,8 +97,17 @@ def _lateness(population: RunFigures) -> Table:
         "What got through, and what it cost the attacker",
         "campaign", "exchanges", "before own action", "not covered",
         "not challenged", "accounts used", "accounts per exchange",
-        "respawned: in 20 requests", "median requests", "pivot told after",
+        "respawned: in 20 requests", "median requests", "median time",
+        "pivot told after",
     )  # fmt: skip
+    table.caption = (
+        "before own action: exchanges before throttle or more stood against the very "
+        "account that sent them; not covered: outside all such actions' time; not "
+        "challenged: outside that of actions that stop requests. accounts per "
+        "exchange: what one that got through costs, in units of what it costs where "
+        "nobody enforces"
+    )
+    table.caption_justify = "left"
     for each in population.campaigns:
         table.add_row(
             each.name,
@@ -103,6 +119,7 @@ def _lateness(population: RunFigures) -> Table:
             _number(each.cost_multiplier, " x"),
             interval(each.respawned_linked),
             _number(each.respawn_requests),
+            _number(each.respawn_hours, " h"),
             _number(each.pivot_hours, " h") if each.pivots else "",
         )
     return table
@@ -164,9 +181,16 @@ def _negatives(report: Report) -> Table:
 def _adaptive(report: Report) -> Table:
     table = _table(
         "Adaptive attackers; cost per exchange that got through, plain unhindered = 1",
-        "attacker", "found", "wins", "to first alert", "before alert", "not covered",
-        "linked", "accounts", "cost: accounts", "infrastructure",
+        "attacker", "found", "wins", "to first alert", "before alert",
+        "before effective action", "not covered", "linked", "accounts",
+        "cost: accounts", "infrastructure", "honest accounts wronged",
     )  # fmt: skip
+    table.caption = (
+        "wins: not found, or no effective action covers 80 % of its exchanges. "
+        "Who wins, and what an exchange then costs in accounts: "
+        + (", ".join(_won(each) for each in report.adaptive if each.wins) or "nobody")
+    )
+    table.caption_justify = "left"
     for each in report.adaptive:
         table.add_row(
             each.name,
@@ -174,13 +198,19 @@ def _adaptive(report: Report) -> Table:
             "yes" if each.wins else "no",
             _number(each.hours_first_alert, " h"),
             interval(each.leak_first_alert),
+            interval(each.leak_effective),
             interval(each.leak_not_covered),
             interval(each.linked),
             f"{each.accounts_used:,}",
-            _number(each.cost_accounts),
-            _number(each.cost_infrastructure),
+            _number(each.cost_accounts, " x"),
+            _number(each.cost_infrastructure, " x"),
+            f"{each.wrong_accounts:,}",
         )
     return table
+
+
+def _won(attacker: AdaptiveFigures) -> str:
+    return f"{attacker.name} ({_number(attacker.cost_accounts, ' x')})"
 
 
 def _windows(cells: tuple[WindowFigures, ...]) -> Table:

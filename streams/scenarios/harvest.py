@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from streams.scenarios import texts
 from streams.scenarios.arrivals import HOUR, Span, daily, lockstep, steady
+from streams.scenarios.campaign_templates import campaign_templates
 from streams.scenarios.chance import dice
 from streams.scenarios.facets import (
     BROWSERS,
@@ -23,7 +24,7 @@ from streams.scenarios.generators import expand
 from streams.scenarios.manners import PERSON
 from streams.scenarios.population import log_uniform
 from streams.scenarios.scenario import Campaign
-from streams.scenarios.templates import compose, templates
+from streams.scenarios.templates import compose
 from streams.scenarios.traffic import NO_CAMPAIGN, Account, Manner
 from streams.scenarios.world import World
 
@@ -49,15 +50,8 @@ class _Gang:
         self.index = index
         self.rng = world.rng("campaign", campaign.name)
         self.words = dice(world.key("campaign", campaign.name))
-        spec, facets = campaign.templates, campaign.facets
-        self.templates = templates(
-            campaign.shape,
-            spec.count,
-            spec.wrap,
-            self.words,
-            word_drop=spec.word_drop,
-            random_prefix=spec.random_prefix,
-        )
+        facets = campaign.facets
+        self.templates = campaign_templates(campaign, self.words)
         self.fillings = _fillings(world, campaign, self.words)
         self.others = world.corpora.pool(campaign.mix_roles)
         own = [world.network("campaign", campaign.name, n)

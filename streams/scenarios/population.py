@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from streams.scenarios import texts
 from streams.scenarios.arrivals import HOUR, Span, daily, jobs, sessions
+from streams.scenarios.campaign_templates import campaign_templates
 from streams.scenarios.chance import dice
 from streams.scenarios.facets import BROWSERS, SDKS, draw_build, own_build
 from streams.scenarios.generators import expand
 from streams.scenarios.manners import manner_of
 from streams.scenarios.scenario import Cohort, Release
-from streams.scenarios.templates import Template, templates
+from streams.scenarios.templates import Template
 from streams.scenarios.traffic import Account
 from streams.scenarios.world import World
 
@@ -51,14 +52,8 @@ def borrowed_templates(world: World, name: str) -> list[Template]:
     """
     for campaign in world.scenario.campaign:
         if campaign.name == name:
-            spec = campaign.templates
-            return templates(
-                campaign.shape,
-                spec.count,
-                spec.wrap,
-                dice(world.key("campaign", name)),
-                word_drop=spec.word_drop,
-                random_prefix=spec.random_prefix,
+            return campaign_templates(
+                campaign, dice(world.key("campaign", campaign.name))
             )
     return []
 

@@ -130,13 +130,15 @@ class Templates(_Table, frozen=True, kw_only=True):
 
     ``count`` wordings, each placed by one of ``wrap``; ``word_drop`` of the template's
     words are left out at random; a ``random_prefix`` share of prompts starts with
-    made-up words.
+    made-up words. ``public`` names public templates, as `distillwatch catalogue show`
+    lists them, which are sent as they stand in the place of made-up wordings.
     """
 
     count: Count = 3
     wrap: tuple[Literal["prefix", "suffix", "both", "system"], ...] = ("both",)
     word_drop: Share = 0.0
     random_prefix: Share = 0.0
+    public: tuple[str, ...] = ()
 
 
 class CampaignFacets(_Table, frozen=True, kw_only=True):

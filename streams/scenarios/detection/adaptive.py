@@ -9,6 +9,8 @@ counts all that were opened; ``infrastructure`` networks, payments and client bu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import msgspec
@@ -18,10 +20,19 @@ from streams.scenarios.chance import dice
 from streams.scenarios.detection.campaign_figures import CampaignFigures, figures
 from streams.scenarios.detection.intervals import Rate
 from streams.scenarios.detection.populations import small
-from streams.scenarios.detection.run import Run, run, simulated
+from streams.scenarios.detection.run import Run, Simulated, run, simulated
 from streams.scenarios.detection.source import NON_ENGLISH, Source
 from streams.scenarios.facets import BROWSERS, SDKS
-from streams.scenarios.scenario import Campaign, CampaignFacets, Cohort, Pool, Templates
+from streams.scenarios.prompt_table import SIMULATION_KEY, SIMULATION_KEY_ID
+from streams.scenarios.scenario import (
+    Campaign,
+    CampaignFacets,
+    Cohort,
+    Pool,
+    Scenario,
+    Templates,
+)
+from streams.sketch.catalogue_builder import build_catalogue, public_templates
 
 __all__ = ["ATTACKERS", "PLAIN", "AdaptiveFigures", "Attacker", "adaptive"]
 
@@ -54,6 +65,7 @@ _PARAPHRASED: Final = Templates(count=4, wrap=("both",), word_drop=0.15)
 _RANDOMISED: Final = Templates(
     count=40, wrap=("both", "prefix", "suffix"), word_drop=0.1, random_prefix=1.0
 )
+_HARNESS: Final = ("simple-evals-math", "mt-bench-single")
 _UNSHARED: Final = CampaignFacets(networks=0, clients=10, client="browser", payments=0)
 
 
@@ -61,6 +73,7 @@ class Attacker(msgspec.Struct, frozen=True):
     """A variant: its campaigns, honest-looking cohorts, and what is hostile in truth.
 
     ``altered`` names a field of each record that is drawn anew for each account.
+    ``catalogued``: the deployment has the shipped catalogue of public templates.
     """
 
     name: str
@@ -71,6 +84,7 @@ class Attacker(msgspec.Struct, frozen=True):
     every: int = 1
     altered: str = ""
     extra_accounts: int = 0
+    catalogued: bool = False
 
 
 def _facets(**changes: Any) -> tuple[Campaign, ...]:
@@ -87,6 +101,27 @@ def _parts() -> tuple[Campaign, ...]:
             templates=Templates(count=1, wrap=("both",)),
         )
         for number in range(_PARTS)
+    )
+
+
+def _public(name: str, *, catalogued: bool) -> Attacker:
+    """Hide behind a public harness's own wording, which honest programs use as well."""
+    return Attacker(
+        name,
+        (replace(PLAIN, templates=Templates(public=_HARNESS)),),
+        cohorts=(
+            Cohort(
+                name="harness_users",
+                behaviour="bulk",
+                accounts=2 * _PARTS * _PART,
+                requests_per_day=60,
+                roles=("legit-bulk",),
+                client="sdk",
+                borrows=ATTACK,
+                borrowed=0.9,
+            ),
+        ),
+        catalogued=catalogued,
     )
 
 
@@ -165,6 +200,8 @@ ATTACKERS: Final = (
         renamed={"harness": ATTACK},
         every=2,
     ),
+    _public("behind a public template", catalogued=False),
+    _public("behind a catalogued template", catalogued=True),
 )
 """The harness has as many honest users as hostile ones."""
 
@@ -201,9 +238,15 @@ def adaptive(
 ) -> tuple[AdaptiveFigures, ...]:
     """Run each attacker in a population of its own; the first one is the plain one."""
     runs = []
-    for number, attacker in enumerate(attackers):
-        runs.append(_run(attacker, source, ordinary, hours, seed))
-        progress("adaptive attackers", number + 1, len(attackers))
+    with TemporaryDirectory() as folder:
+        catalogue = Path(folder) / "catalogue.json"
+        if any(attacker.catalogued for attacker in attackers):
+            catalogue.write_bytes(_shipped_catalogue())
+        for number, attacker in enumerate(attackers):
+            place = str(catalogue) if attacker.catalogued else ""
+            scenario = _scenario(attacker, ordinary, hours, seed)
+            runs.append(_run(attacker, simulated(scenario, source), place))
+            progress("adaptive attackers", number + 1, len(attackers))
     (plain, plain_infrastructure, _) = runs[0]
     per_exchange = (
         plain.accounts / max(plain.exchanges, 1),
@@ -215,11 +258,13 @@ def adaptive(
     )
 
 
-def _run(
-    attacker: Attacker, source: Source, ordinary: int, hours: float, seed: int
-) -> tuple[CampaignFigures, int, int]:
-    """Give the campaign's figures, its infrastructure, and honest accounts wronged."""
-    scenario = small(
+def _shipped_catalogue() -> bytes:
+    keys = [(SIMULATION_KEY_ID, SIMULATION_KEY)]
+    return build_catalogue(public_templates(), keys).encode()
+
+
+def _scenario(attacker: Attacker, ordinary: int, hours: float, seed: int) -> Scenario:
+    return small(
         f"adaptive-{attacker.name}",
         hours=hours,
         ordinary=ordinary,
@@ -228,11 +273,18 @@ def _run(
         pools=attacker.pools,
         seed=seed,
     )
+
+
+def _run(
+    attacker: Attacker, made: Simulated, catalogue: str
+) -> tuple[CampaignFigures, int, int]:
+    """Give the campaign's figures, its infrastructure, and honest accounts wronged."""
     done: Run = run(
-        simulated(scenario, source),
+        made,
         renamed=attacker.renamed,
         every=attacker.every,
         altered=_altering(attacker.altered) if attacker.altered else None,
+        catalogue=catalogue,
     )
     result = figures(done)
     (campaign,) = result.campaigns

@@ -116,6 +116,7 @@ def run(
     every: int = 1,
     altered: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
     responds: bool = True,
+    catalogue: str = "",
     batch_minutes: int = BATCH_MINUTES,
     clock: Callable[[], float] = lambda: 0.0,
     progress: Progress = lambda _step, _done, _total: None,
@@ -126,12 +127,13 @@ def run(
     they are parts of, and cohorts that are campaigns in truth (``every`` so many of
     their accounts) to the campaign's name: all their requests are its exchanges.
     ``altered`` changes records of campaign accounts before they are sent.
-    ``responds``: actioned accounts are replaced. ``clock`` tells seconds.
+    ``responds``: actioned accounts are replaced. ``catalogue`` is a file of public
+    templates that link nobody. ``clock`` tells seconds.
     """
     truth = _Truth(made, renamed or {}, every)
     respawns = Respawns(made.world.seed, truth.guilty)
     guilty = frozenset(truth.guilty)
-    pipeline = Pipeline(Config(mode="enforce"))
+    pipeline = Pipeline(Config(mode="enforce", catalogue=catalogue))
     pipeline.schedule(entries)
     decided = _Decided()
     sent_from: list[str] = []

@@ -56,6 +56,17 @@ def test_attackers_are_compared_with_the_plain_one(source: Source) -> None:
     assert harness.leak_not_covered.trials == harness.exchanges
 
 
+def test_who_hides_behind_a_public_template_is_run_with_the_catalogue(
+    source: Source,
+) -> None:
+    chosen = tuple(each for each in ATTACKERS if each.name.startswith("behind"))
+    assert [each.catalogued for each in chosen] == [False, True]
+    without, hidden = adaptive(source, ordinary=20, hours=3, seed=1, attackers=chosen)
+    assert without.exchanges > 0
+    assert hidden.exchanges > 0
+    assert hidden.wins
+
+
 def test_the_parts_of_a_split_campaign_add_up_to_it() -> None:
     (split,) = (each for each in ATTACKERS if each.name.startswith("split"))
     assert sum(part.accounts for part in split.campaigns) == PLAIN.accounts

@@ -1,9 +1,17 @@
+from pathlib import Path
+
 import polars as pl
+from msgspec.structs import replace
 
 from streams.contracts.records import encode_record
 from streams.engine.replay import ScheduledEntry
 from streams.policy.control_entries import allowlist_entry
-from streams.scenarios.detection.run import Run, Simulated, run
+from streams.scenarios.detection.populations import small
+from streams.scenarios.detection.run import Run, Simulated, run, simulated
+from streams.scenarios.detection.source import Source
+from streams.scenarios.prompt_table import SIMULATION_KEY, SIMULATION_KEY_ID
+from streams.scenarios.scenario import Templates
+from streams.sketch.catalogue_builder import build_catalogue, public_templates
 
 
 def test_the_same_events_give_the_same_run(done: Run, made: Simulated) -> None:
@@ -62,3 +70,18 @@ def test_an_allowlist_for_everybody_stops_every_action(
 def test_infrastructure_is_counted_by_distinct_units(done: Run) -> None:
     """Three networks, one build and two payments of their own."""
     assert done.infrastructure == {"loud": 6}
+
+
+def test_a_catalogued_template_links_nobody(
+    made: Simulated, source: Source, tmp_path: Path
+) -> None:
+    (loud,) = made.world.scenario.campaign
+    public = replace(loud, templates=Templates(public=("simple-evals-math",)))
+    hiding = simulated(
+        small("hiding", hours=10, ordinary=60, campaign=(public,), seed=4), source
+    )
+    assert run(hiding, responds=False).tests
+    place = tmp_path / "catalogue.json"
+    key = [(SIMULATION_KEY_ID, SIMULATION_KEY)]
+    place.write_bytes(build_catalogue(public_templates(), key).encode())
+    assert not run(hiding, responds=False, catalogue=str(place)).tests
