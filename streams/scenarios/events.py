@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.scenarios.chance import digest
-from streams.scenarios.traffic import NO_CAMPAIGN, Manner, Requests
+from streams.scenarios.traffic import NO_CAMPAIGN, Requests
+from streams.scenarios.usage import Usage
 from streams.scenarios.world import World
 
 __all__ = ["Events"]
@@ -17,10 +18,25 @@ __all__ = ["Events"]
 Ints = NDArray[np.int64]
 BATCH = 5_000
 PROVIDER = "example"
-STATUS, STATUS_SHARE = (200, 429, 500), (0.985, 0.01, 0.005)
-MOST_OUTPUT_TOKENS = 16_384
-FIRST_CHUNK_SECONDS = 0.45
-_NUMBERS = ("output_tokens", "output_spread", "reasoning", "cached")
+_OF_ACCOUNT = {
+    "account_id": "id",
+    "organization_id": "organization",
+    "api_key_id": "api_key",
+    "account_created_at": "created_at",
+    "payment": "payment",
+}
+_OF_MANNER = {
+    "request_max_tokens": "max_tokens",
+    "request_temperature": "temperature",
+    "request_top_p": "top_p",
+    "request_choice_count": "choices",
+    "request_seed": "seed",
+    "request_stream": "stream",
+    "output_type": "output_type",
+    "tool_count": "tool_count",
+    "tools_hash": "tools_hash",
+    "logprobs": "logprobs",
+}
 
 
 class Events:
@@ -29,15 +45,16 @@ class Events:
     def __init__(self, world: World) -> None:
         self._world = world
         requests = world.traffic.requests()
-        inside = (requests.time >= 0) & (requests.time < world.end)
-        kept = [column[inside] for column in requests]
-        ids = np.array(
-            [digest(16, "event", world.seed, world.scenario.name, n).hex()
-             for n in range(int(inside.sum()))], dtype="U32",
+        inside = np.flatnonzero((requests.time >= 0) & (requests.time < world.end))
+        name = world.scenario.name
+        ids = np.fromiter(
+            (digest(16, "event", world.seed, name, n).hex().encode()
+             for n in range(len(inside))), dtype="S32", count=len(inside),
         )  # fmt: skip
-        order = np.lexsort((ids, kept[0]))
+        order = np.lexsort((ids, requests.time[inside]))
         self.ids = ids[order]
-        self.requests = Requests(*(column[order] for column in kept))
+        rows = inside[order]
+        self.requests = Requests(*(column[rows] for column in requests))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -49,123 +66,66 @@ class Events:
         for position in guilty.tolist():
             account = world.traffic.accounts[int(self.requests.account[position])]
             name = world.scenario.campaign[int(self.requests.campaign[position])].name
-            yield str(self.ids[position]), account.id, name
+            yield self.ids[position].decode(), account.id, name
 
     def active(self) -> list[int]:
         """Rows of the accounts that sent anything, in the order they were made."""
         return [int(row) for row in np.unique(self.requests.account)]
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """RequestEvents as mappings, in time order."""
-        columns = self._columns()
-        names = tuple(columns)
-        for at in range(0, len(self), BATCH):
-            rows = [column[at : at + BATCH] for column in columns.values()]
-            for row in zip(*rows, strict=True):
-                yield dict(zip(names, row, strict=True))
+        """RequestEvents as mappings, in time order.
 
-    def _columns(self) -> dict[str, list[Any]]:
+        Columns are drawn whole, as numbers; only a batch at a time becomes objects.
+        """
         world, requests = self._world, self.requests
         sketches, prompt_tokens = world.prompts.columns()
-        manners, accounts = world.traffic.manners, world.traffic.accounts
-        rng = world.rng("events")
-        manner = requests.manner.tolist()
-        account = requests.account.tolist()
-        usage = _usage(rng, requests, manners, prompt_tokens)
-        conversation: list[str | None] = [
-            None if n < 0 else world.ids.make("conversation", n, size=8)
-            for n in requests.conversation.tolist()
-        ]
-        model = [world.models[n] for n in requests.model.tolist()]
-        build = [world.builds[n] for n in requests.build.tolist()]
+        usage = Usage.draw(
+            world.rng("events"),
+            requests.manner,
+            world.traffic.manners,
+            prompt_tokens[requests.prompt],
+        )
+        known = {
+            field: [getattr(row, name) for row in world.traffic.accounts]
+            for field, name in _OF_ACCOUNT.items()
+        }
+        of_manner = {
+            field: [getattr(row, name) for row in world.traffic.manners]
+            for field, name in _OF_MANNER.items()
+        }
+        for at in range(0, len(self), BATCH):
+            part = slice(at, at + BATCH)
+            account = requests.account[part].tolist()
+            manner = requests.manner[part].tolist()
+            columns: dict[str, list[Any]] = {
+                **self._columns(part, sketches),
+                **{name: [of[n] for n in account] for name, of in known.items()},
+                **{name: [of[n] for n in manner] for name, of in of_manner.items()},
+                **usage.columns(part),
+            }
+            names = tuple(columns)
+            for row in zip(*columns.values(), strict=True):
+                yield dict(zip(names, row, strict=True))
 
-        def of_account(name: str) -> list[Any]:
-            values = [getattr(row, name) for row in accounts]
-            return [values[n] for n in account]
-
-        def of_manner(name: str) -> list[Any]:
-            values = [getattr(row, name) for row in manners]
-            return [values[n] for n in manner]
-
+    def _columns(self, part: slice, sketches: list[bytes]) -> dict[str, list[Any]]:
+        """Give what is of the request itself, for the requests of a slice."""
+        world, requests = self._world, self.requests
+        model = [world.models[n] for n in requests.model[part].tolist()]
+        build = [world.builds[n] for n in requests.build[part].tolist()]
         return {
-            "event_id": self.ids.tolist(),
-            "occurred_at": (requests.time + world.start).tolist(),
-            "account_id": of_account("id"),
-            "organization_id": of_account("organization"),
-            "api_key_id": of_account("api_key"),
-            "account_created_at": of_account("created_at"),
-            "network": [world.networks[n] for n in requests.network.tolist()],
+            "event_id": self.ids[part].astype(str).tolist(),
+            "occurred_at": (requests.time[part] + world.start).tolist(),
+            "network": [world.networks[n] for n in requests.network[part].tolist()],
             "tls_ja4": [row.tls_ja4 for row in build],
             "client": [row.client for row in build],
-            "payment": of_account("payment"),
-            "operation_name": ["chat"] * len(self),
-            "provider_name": [PROVIDER] * len(self),
+            "operation_name": ["chat"] * len(model),
+            "provider_name": [PROVIDER] * len(model),
             "request_model": model,
             "response_model": model,
-            "conversation_id": conversation,
-            "request_max_tokens": of_manner("max_tokens"),
-            "request_temperature": of_manner("temperature"),
-            "request_top_p": of_manner("top_p"),
-            "request_choice_count": of_manner("choices"),
-            "request_seed": of_manner("seed"),
-            "request_stream": of_manner("stream"),
-            "output_type": of_manner("output_type"),
-            "tool_count": of_manner("tool_count"),
-            "tools_hash": of_manner("tools_hash"),
-            "logprobs": of_manner("logprobs"),
-            "enforced_action_id": [None] * len(self),
-            "sketch": [sketches[n] for n in requests.prompt.tolist()],
-            **usage,
+            "conversation_id": [
+                None if n < 0 else world.ids.make("conversation", n, size=8)
+                for n in requests.conversation[part].tolist()
+            ],
+            "enforced_action_id": [None] * len(model),
+            "sketch": [sketches[n] for n in requests.prompt[part].tolist()],
         }
-
-
-def _usage(
-    rng: np.random.Generator,
-    requests: Requests,
-    manners: list[Manner],
-    prompt_tokens: Ints,
-) -> dict[str, list[Any]]:
-    """Draw token counts, status and what follows from them."""
-    n = len(requests.time)
-    table = np.array([[getattr(m, name) for name in _NUMBERS] for m in manners])
-    median, spread, reasoning, cached = table.reshape(-1, len(_NUMBERS))[
-        requests.manner
-    ].T
-    limit = np.array([m.max_tokens or MOST_OUTPUT_TOKENS for m in manners])
-    drawn = median * rng.lognormal(0.0, 1.0, n) ** spread
-    output = np.minimum(drawn.astype(np.int64) + 1, limit[requests.manner])
-    thought = (output * reasoning * rng.lognormal(0.0, 0.5, n)).astype(np.int64)
-    given = prompt_tokens[requests.prompt]
-    read = np.where(rng.random(n) < cached, given * cached, 0).astype(np.int64)
-    status = rng.choice(np.array(STATUS), n, p=STATUS_SHARE)
-    good = (status == STATUS[0]).tolist()
-    cut = (output == limit[requests.manner]).tolist()
-    tools = [m.tool_count for m in manners]
-    calls = rng.random(n) < 0.6
-    first = np.round(FIRST_CHUNK_SECONDS * rng.lognormal(0.0, 0.5, n), 3).tolist()
-    streamed = [bool(m.stream) for m in manners]
-    manner = requests.manner.tolist()
-
-    def reason(position: int) -> list[str]:
-        if not good[position]:
-            return []
-        if cut[position]:
-            return ["length"]
-        called = tools[manner[position]] and calls[position]
-        return ["tool_calls" if called else "stop"]
-
-    def when_good(values: list[Any]) -> list[Any]:
-        return [v if ok else None for v, ok in zip(values, good, strict=True)]
-
-    return {
-        "response_finish_reasons": [reason(position) for position in range(n)],
-        "response_time_to_first_chunk": [
-            value if ok and streamed[row] else None
-            for value, ok, row in zip(first, good, manner, strict=True)
-        ],
-        "usage_input_tokens": when_good(given.tolist()),
-        "usage_output_tokens": when_good((output + thought).tolist()),
-        "usage_reasoning_output_tokens": when_good(thought.tolist()),
-        "usage_cache_read_input_tokens": when_good(read.tolist()),
-        "status_code": status.tolist(),
-    }

@@ -25,6 +25,7 @@ from streams.scenarios.detection.prompt_vectors import marker_vectors
 from streams.scenarios.detection.run import Simulated
 from streams.scenarios.detection.window_statistics import median_width
 from streams.scenarios.detection.windows import threshold
+from streams.sketch.columns import sketch_columns
 
 __all__ = ["PEER_TARGET", "PeerFigures", "account_peers"]
 
@@ -55,7 +56,7 @@ def account_peers(
     """Score all accounts of a population by every peer; ``ordinary`` calibrates."""
     here, there = _Accounts(population), _Accounts(ordinary)
     rng = generator(seed, "peers")
-    reference = there.vectors[rng.choice(len(there.vectors), _REFERENCE)]
+    reference = there.vectors(rng.choice(len(there.matrix), _REFERENCE))
     peers: Mapping[str, Callable[[_Accounts], Scores]] = {
         "rate_limit": _busiest_hour,
         "midas_r": _midas,
@@ -91,11 +92,10 @@ class _Accounts:
         requests, world = made.events.requests, made.world
         sketches, _ = world.prompts.columns()
         matrix = np.frombuffer(b"".join(sketches), dtype=np.uint8)
-        matrix = matrix.reshape(len(sketches), -1)
-        self.vectors = marker_vectors(matrix)
+        self.matrix = matrix.reshape(len(sketches), -1)
         self.prompt = requests.prompt
         self.time = requests.time
-        self.heads = matrix[:, 24:32].copy().view("<u8")[:, 0][requests.prompt]
+        self.heads = sketch_columns(self.matrix).head[requests.prompt]
         rows, self.account = np.unique(requests.account, return_inverse=True)
         self.campaigns = np.array(
             [world.traffic.accounts[row].campaign for row in rows.tolist()]
@@ -103,6 +103,10 @@ class _Accounts:
         order = np.argsort(self.account, kind="stable")
         ends = np.searchsorted(self.account[order], np.arange(len(rows)) + 1)
         self.events = np.split(order, ends[:-1])
+
+    def vectors(self, prompts: NDArray[np.int64]) -> Floats:
+        """Give the marker vectors of prompts."""
+        return marker_vectors(self.matrix[prompts])
 
 
 def _busiest_hour(accounts: _Accounts) -> Scores:
@@ -131,7 +135,7 @@ def _windowed(statistic: Callable[[Floats], float]) -> Callable[[_Accounts], Sco
     def scores(accounts: _Accounts) -> Scores:
         return np.array(
             [
-                statistic(accounts.vectors[accounts.prompt[rows[:_MOST]]])
+                statistic(accounts.vectors(accounts.prompt[rows[:_MOST]]))
                 if len(rows) >= _LEAST
                 else -np.inf
                 for rows in accounts.events

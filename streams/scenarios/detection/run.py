@@ -234,11 +234,9 @@ class _Truth:
         """Collect payments and networks that more than one account uses."""
         world = self._made.world
         payments = Counter(a.payment for a in world.traffic.accounts if a.payment)
-        pairs = np.unique(
-            np.stack([self._made.events.requests.network,
-                      self._made.events.requests.account]), axis=1,
-        )  # fmt: skip
-        used = np.bincount(pairs[0], minlength=len(world.networks))
+        requests = self._made.events.requests
+        networks_used, _ = _distinct(requests.network, requests.account)
+        used = np.bincount(networks_used, minlength=len(world.networks))
         networks = {world.networks[row] for row in np.flatnonzero(used > 1)}
         return frozenset({p for p, count in payments.items() if count > 1} | networks)
 
@@ -254,14 +252,17 @@ class _Truth:
         world, requests = self._made.world, self._made.events.requests
         found: dict[str, set[tuple[str, object]]] = {}
         names = [self.campaign[account.id] for account in world.traffic.accounts]
-        triples = np.unique(
-            np.stack([requests.account, requests.network, requests.build]), axis=1
-        )
-        for account, network, build in triples.T.tolist():
+        for kind, column in (("network", requests.network), ("build", requests.build)):
+            for account, value in zip(
+                *map(np.ndarray.tolist, _distinct(requests.account, column)),
+                strict=True,
+            ):
+                if names[account]:
+                    found.setdefault(names[account], set()).add((kind, value))
+        for account in self._made.events.active():
             if names[account]:
-                units = found.setdefault(names[account], set())
-                units |= {("network", network), ("build", build)}
-                units.add(("payment", world.traffic.accounts[account].payment))
+                payment = ("payment", world.traffic.accounts[account].payment)
+                found[names[account]].add(payment)
         return {name: len(units) for name, units in found.items()}
 
     def sent(self, sent_from: list[str]) -> pl.DataFrame:
@@ -271,10 +272,11 @@ class _Truth:
         names = [renamed.get(c.name, c.name) for c in world.scenario.campaign]
         rows: NDArray[np.int64] = requests.campaign
         none = np.where(rows == NO_CAMPAIGN, len(names), rows)
-        campaign = np.array([*names, ""])[none]
-        whole = [self._name(a) if a.id in self._hostile else "" for a in accounts]
-        of_account = np.array(whole)[requests.account]
-        campaign = np.where(of_account != "", of_account, campaign)
+        campaign = pl.Series([*names, ""], dtype=pl.String).gather(none)
+        if self._hostile:
+            whole = [self._name(a) if a.id in self._hostile else "" for a in accounts]
+            of_account = pl.Series(whole).gather(requests.account)
+            campaign = of_account.zip_with(of_account != "", campaign)
         return pl.DataFrame(
             {
                 "account_id": sent_from,
@@ -312,6 +314,15 @@ class _Truth:
             actions=decided.actions,
             alerts=decided.alerts,
         )
+
+
+def _distinct(
+    first: NDArray[np.int64], second: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give the distinct pairs of two columns of rows, as two columns."""
+    base = int(second.max(initial=0)) + 1
+    pairs = np.unique(first * base + second)
+    return pairs // base, pairs % base
 
 
 def _batches(made: Simulated, minutes: int) -> Iterator[list[dict[str, Any]]]:
