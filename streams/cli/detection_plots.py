@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from streams.scenarios.detection.budget_trial import BudgetFigures
 from streams.scenarios.detection.intervals import Rate
 from streams.scenarios.detection.report import Report
 
@@ -24,6 +25,8 @@ def save_plots(report: Report, folder: Path) -> list[str]:
         "campaigns.png": _campaigns(report) if report.population else None,
         "adaptive.png": _adaptive(report) if report.adaptive else None,
         "windows.png": _windows(report) if report.windows else None,
+        "wrong.png": _wrong(report),
+        "budget.png": _budget(report.budget) if report.budget else None,
     }
     saved = []
     for name, figure in plots.items():
@@ -97,6 +100,45 @@ def _adaptive(report: Report) -> Figure:
     right.axvline(1.0, color="black", linewidth=0.8)
     right.set_xlabel("cost per exchange that got through")
     right.legend()
+    return figure
+
+
+def _wrong(report: Report) -> Figure | None:
+    """Plot who was wronged: hard negatives alone, cohorts among the campaigns."""
+    alone = {f"{each.name}, alone": each.rate for each in report.negatives}
+    among = {
+        each.cohort: Rate.of(each.above_label(), each.accounts)
+        for each in (report.population.cohorts if report.population else ())
+    }
+    rates = alone | among
+    if not rates:
+        return None
+    figure = _figure(9, 1.5 + 0.3 * len(rates))
+    axes = figure.subplots()
+    places = [float(place) for place in range(len(rates))]
+    _barh(axes, places, list(rates.values()), "")
+    axes.set_yticks(places, list(rates))
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("honest accounts actioned above label, with 95 % interval")
+    return figure
+
+
+def _budget(budget: BudgetFigures) -> Figure:
+    """Plot wrong campaigns a day: promised, spent on tests, and seen."""
+    figure = _figure(7, 2.5)
+    axes = figure.subplots()
+    places = [0.0, 1.0, 2.0]
+    values = [budget.stated, budget.spent, budget.observed]
+    below = [0.0, 0.0, max(budget.observed - budget.low, 0.0)]
+    above = [0.0, 0.0, max(budget.high - budget.observed, 0.0)]
+    axes.barh(places, values, height=_BARS, xerr=[below, above], capsize=2)
+    axes.set_yticks(places, ["stated", "spent on tests", "observed"])
+    axes.invert_yaxis()
+    axes.set_xlabel(
+        "honest groups taken for campaigns a day, "
+        f"{budget.populations:,} populations, 95 % interval"
+    )
     return figure
 
 

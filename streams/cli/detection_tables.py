@@ -129,11 +129,16 @@ def _wrong(population: RunFigures) -> Table:
     rungs = list(population.wrong)
     table = _table(
         f"Ordinary accounts by highest rung, {population.account_days:,} account-days, "
-        f"{population.false_campaigns} false campaigns",
+        f"{population.false_campaigns} false campaigns (in brackets: per million "
+        "account-days of the cohort)",
         "cohort", "accounts", "account-days", "linked", *rungs,
     )  # fmt: skip
     for each in population.cohorts:
-        counts = [str(each.rungs.get(rung, "")) for rung in rungs]
+        of_days = each.per_million()
+        counts = [
+            f"{each.rungs[rung]:,} ({of_days[rung]:,.0f})" if rung in of_days else ""
+            for rung in rungs
+        ]
         linked = str(each.linked or "")
         table.add_row(
             each.cohort, f"{each.accounts:,}", f"{each.account_days:,}", linked, *counts

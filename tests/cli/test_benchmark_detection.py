@@ -122,17 +122,16 @@ def test_every_part_has_a_table_with_its_figures() -> None:
     assert "50.0 % (18.7..81.3)" in cells
     assert "1.5 h" in cells
     assert "10,000 (<54,459)" in cells
+    assert "1 (10,000)" in cells
     assert "0.5000 (0.1000..0.9000)" in cells
     assert list(tables(Report(1, QUICK))) == []
 
 
 def test_every_plot_is_a_png(tmp_path: Path) -> None:
-    assert save_plots(REPORT, tmp_path) == [
-        "campaigns.png",
-        "adaptive.png",
-        "windows.png",
-    ]
-    for name in ("campaigns.png", "adaptive.png", "windows.png"):
+    names = ["campaigns", "adaptive", "windows", "wrong", "budget"]
+    plots = [f"{name}.png" for name in names]
+    assert save_plots(REPORT, tmp_path) == plots
+    for name in plots:
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
     assert save_plots(Report(1, QUICK), tmp_path) == []
 

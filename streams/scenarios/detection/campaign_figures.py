@@ -34,6 +34,7 @@ __all__ = [
 
 FIRST_REQUESTS: Final = 20
 """A respawned account is to be linked within so many requests of its own."""
+_MILLION: Final = 1_000_000
 _HOUR: Final = 3_600_000
 _DAY: Final = 24 * _HOUR
 _ACCOUNT: Final = "account:"
@@ -90,6 +91,11 @@ class CohortFigures(msgspec.Struct, frozen=True):
     account_days: int
     rungs: dict[str, int]
     linked: int
+
+    def per_million(self) -> dict[str, float]:
+        """Give the accounts by highest rung, per million account-days."""
+        days = max(self.account_days, 1)
+        return {rung: _MILLION * count / days for rung, count in self.rungs.items()}
 
     def above_label(self) -> int:
         """Count the accounts that were actioned above the rung ``label``."""

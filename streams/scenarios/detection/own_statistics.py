@@ -55,9 +55,12 @@ class OwnStatistics:
         self._coordinates = self._spectral.coordinates(self._points)
         self._mates = _mates(self._points, nearest(self._points, benign))
         self._test: WindowTest | None = None
+        self._known: dict[int, tuple[Sequence[Window], WindowSummaries]] = {}
+        """Summaries by the windows' identity, of one size: three statistics ask."""
 
     def fit(self, windows: Sequence[Window]) -> None:
         """Put the parts of the combined test on one scale, on benign windows."""
+        self._known.clear()
         self._test = WindowTest(self._spectral, self.summaries(windows))
 
     def score(self, name: str, windows: Sequence[Window]) -> Doubles:
@@ -74,7 +77,12 @@ class OwnStatistics:
         return of[name](self.summaries(windows))
 
     def summaries(self, windows: Sequence[Window]) -> WindowSummaries:
-        """Summarise windows for the combined test."""
+        """Summarise windows for the combined test; the same ones only once."""
+        if id(windows) not in self._known:
+            self._known[id(windows)] = windows, self._summarised(windows)
+        return self._known[id(windows)][1]
+
+    def _summarised(self, windows: Sequence[Window]) -> WindowSummaries:
         means, crowded = [], []
         for batch in _batches(windows):
             counts = np.zeros((len(batch), len(self._points)), dtype=np.float32)

@@ -82,7 +82,7 @@ QUICK: Final = Plan(
     hard_ordinary=80,
     hard_hours=24.0,
     adaptive_ordinary=80,
-    adaptive_hours=9.0,
+    adaptive_hours=24.0,
     prompts=200,
     windows=WindowPlan(
         shares=(0.05, 0.25, 1.0),
@@ -276,7 +276,10 @@ def _population(result: RunFigures) -> dict[str, Any]:
             rung: [rate.low * _MILLION, rate.high * _MILLION]
             for rung, rate in result.wrong.items()
         },
-        "cohorts": [msgspec.to_builtins(each) for each in result.cohorts],
+        "cohorts": [
+            msgspec.to_builtins(each) | {"per_million_account_days": each.per_million()}
+            for each in result.cohorts
+        ],
     }
 
 
