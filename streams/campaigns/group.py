@@ -1,4 +1,4 @@
-"""A group: accounts that fill in the same templates, before anything is concluded."""
+"""A group: accounts with something in common, before anything is concluded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ __all__ = ["Group"]
 class Group(msgspec.Struct, array_like=True):
     """Accounts linked by templates; ``uses`` counts each one's templated exchanges.
 
-    ``exchanges`` is the sum of ``uses``; ``look`` is the number of looks taken.
+    ``exchanges`` is the sum of ``uses``; ``look`` is the number of looks taken. If
+    ``infrastructure`` is true, they are linked by payments and networks instead, and
+    ``uses`` counts all exchanges of each account, as far as they were told.
     """
 
     number: int
@@ -19,3 +21,4 @@ class Group(msgspec.Struct, array_like=True):
     uses: dict[str, int] = {}
     exchanges: int = 0
     look: int = 0
+    infrastructure: bool = False

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 from typing import Final
 
@@ -18,7 +18,7 @@ from streams.campaigns.group import Group
 from streams.campaigns.link_graph import AccountNode, LinkGraph
 from streams.features.account_row import INFRASTRUCTURE_KINDS, TEMPLATE_KINDS
 
-__all__ = ["FEATURES", "batch_mates", "group_features", "owner_count"]
+__all__ = ["FEATURES", "MIN_MIXING", "batch_mates", "group_features", "owner_count"]
 
 FEATURES: Final = (
     "payment",  # accounts that share a payment token hardly anyone else uses
@@ -38,6 +38,7 @@ FEATURES: Final = (
     "co_use",  # how many templates the accounts have in common, logarithmic
     "templated",  # share of the accounts' traffic that repeats a template
     "likeness",  # mean extraction-likeness of the accounts
+    "mixing",  # of groups by infrastructure: several payments and networks, mixed
 )
 
 _WEEK_MINUTES: Final = 7 * 1440
@@ -51,6 +52,11 @@ rush of sign-ups it is a fiftieth."""
 _MIN_COMMON: Final = 3
 """Accounts of the group that must use another template before it counts as common."""
 _CO_USE_SCALE: Final = 3  # log2 of 8 templates
+MIN_MIXING: Final = 0.2
+"""Share of a group's accounts that must have payments in common, and networks, and be
+beyond the commonest of each. Below it one customer, one place or one popular network
+explains the group, and it is not tested."""
+
 _NETWORK: Final = INFRASTRUCTURE_KINDS.index("network")
 _PAYMENT: Final = INFRASTRUCTURE_KINDS.index("payment")
 _PAIRED_ACCOUNTS: Final = 24
@@ -85,11 +91,15 @@ def group_features(graph: LinkGraph, group: Group) -> dict[str, float]:
     features["payer"] = _commonest(node.infrastructure[_PAYMENT] for node in nodes)
     features["place"] = _commonest(node.infrastructure[_NETWORK] for node in nodes)
     features["batches"] = _batches([n.created for n in nodes if n.created >= 0])
-    features["co_use"] = _co_use(graph, group)
     features["burst"] = _burst([node.created for node in nodes if node.created >= 0])
     features["even"] = _evenness(uses)
     features["lockstep"] = _lockstep(graph, group, nodes)
-    features["complementary"] = _complementary(graph, group)
+    if group.infrastructure:
+        features["co_use"] = _facets_each(graph, group)
+        features["mixing"] = _mixing(features)
+    else:
+        features["co_use"] = _co_use(graph, group)
+        features["complementary"] = _complementary(graph, group)
     features["templated"] = _mean([n.templated / max(n.events, 1) for n in nodes])
     features["likeness"] = _mean([_squash(node.likeness / 100) for node in nodes])
     return {name: round(value, 6) for name, value in features.items()}
@@ -170,6 +180,26 @@ def _co_use(graph: LinkGraph, group: Group) -> float:
             common[graph.facets[facet].kind] += weight.get(facet, 0.0)
         logarithms.append(math.log2(max(*common, 1.0)) / _CO_USE_SCALE)
     return min(_mean(logarithms), 1.0)
+
+
+def _mixing(features: Mapping[str, float]) -> float:
+    mixing = min(
+        features["payment"],
+        features["network"],
+        1 - features["payer"],
+        1 - features["place"],
+    )
+    return mixing if mixing >= MIN_MIXING else 0.0
+
+
+def _facets_each(graph: LinkGraph, group: Group) -> float:
+    """Mean logarithm of the group's payments and networks that an account uses."""
+    own = set(group.facets)
+    logarithms = [
+        math.log2(max(len(own & graph.accounts[account].edges.keys()), 1))
+        for account in sorted(group.uses)
+    ]
+    return min(_mean(logarithms) / _CO_USE_SCALE, 1.0)
 
 
 def _burst(created: list[int]) -> float:

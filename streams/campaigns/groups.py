@@ -3,7 +3,8 @@
 Every suspect template starts a group of its own. Two groups become one when they have
 most of their accounts in common, or when an infrastructure facet that hardly anyone
 else uses holds most of both. There is no closure over weak links: one carrier's
-network, one popular SDK or one common closing sentence joins nobody.
+network, one popular SDK or one common closing sentence joins nobody. How groups begin
+with payments and networks is told in `shared_infrastructure`.
 """
 
 from __future__ import annotations
@@ -60,23 +61,33 @@ class Groups:
         return self.by_number[node.group]
 
     def recount(self, group: Group, account: str) -> None:
-        """Bring one account's count of templated exchanges up to date.
-
-        The kinds of template (head, tail, …) describe the same exchanges, so their
-        counts are not added up: the kind with most uses speaks.
-        """
-        uses = [0] * len(TEMPLATE_KINDS)
-        facets, edges = self.graph.facets, self.graph.accounts[account].edges
-        for facet in self.graph.templates_of(account):
-            node = facets[facet]
-            if node.group == group.number:
-                uses[node.kind] += edges[facet].count
-        now = max(uses)
+        """Bring one account's count of exchanges up to date; see `Group`."""
+        now = self._exchanges(group, account)
         joins = account not in group.uses
         group.exchanges += now - group.uses.get(account, 0)
         group.uses[account] = now
         if joins and group.number in self._profiles:
             self._profiles[group.number].join(account)
+
+    def _exchanges(self, group: Group, account: str) -> int:
+        """Count an account's templated exchanges, or all of them.
+
+        The kinds of template (head, tail, …) describe the same exchanges, so their
+        counts are not added up: the kind with most uses speaks.
+        """
+        facets, edges = self.graph.facets, self.graph.accounts[account].edges
+        if group.infrastructure:
+            return max(
+                edge.events
+                for facet, edge in edges.items()
+                if facets[facet].group == group.number
+            )
+        uses = [0] * len(TEMPLATE_KINDS)
+        for facet in self.graph.templates_of(account):
+            node = facets[facet]
+            if node.group == group.number:
+                uses[node.kind] += edges[facet].count
+        return max(uses)
 
     def profile(self, group: Group) -> GroupProfile:
         """Give the group's profile, which follows its changes from now on."""
@@ -109,7 +120,7 @@ class Groups:
         if not node.is_template:
             return self._joined_by_infrastructure(facet)
         home = self.by_number[node.group]
-        shared = self._shared(home.uses)
+        shared = self.shared(home.uses)
         return sorted(
             number
             for number, count in shared.items()
@@ -117,8 +128,8 @@ class Groups:
             or self._are_one(count, home, self.by_number[number], campaigns)
         )
 
-    def _shared(self, accounts: Iterable[str]) -> Counter[int]:
-        """Count how many of the accounts each group has."""
+    def shared(self, accounts: Iterable[str]) -> Counter[int]:
+        """Count how many of the accounts each group has that templates link."""
         shared: Counter[int] = Counter()
         facets, templates_of = self.graph.facets, self.graph.templates_of
         for account in accounts:
@@ -151,7 +162,7 @@ class Groups:
             return []
         return sorted(
             number
-            for number, count in self._shared(members).items()
+            for number, count in self.shared(members).items()
             if count >= MIN_SHARED_ACCOUNTS
             and count >= MIN_CONTAINMENT * len(self.by_number[number].uses)
         )

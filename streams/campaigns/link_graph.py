@@ -22,6 +22,7 @@ class FacetNode(msgspec.Struct, array_like=True, gc=False):
     families: list[str] = []
     group: int = 0
     next_check: int = 0
+    next_joining: int = 0
 
     @property
     def is_template(self) -> bool:
@@ -35,12 +36,16 @@ class FacetNode(msgspec.Struct, array_like=True, gc=False):
 
 
 class Edge(msgspec.Struct, array_like=True, gc=False):
-    """An account's use of a suspect facet."""
+    """An account's use of a suspect facet.
+
+    ``events`` are all exchanges of the account that were known at its last use.
+    """
 
     first: int
     last: int
     count: int
     slots: int
+    events: int = 0
 
 
 class AccountNode(msgspec.Struct, array_like=True, gc=False):

@@ -22,6 +22,7 @@ from streams.contracts.compiled import loops
 from streams.engine.event_intake import SILENT_MINUTES, EventIntake
 from streams.engine.facet_rows import FacetRows, facet_sums
 from streams.engine.marked_rows import MARKER, MarkedRows
+from streams.engine.sharing_gate import PAYMENT, sharing_uses
 from streams.engine.stage import Chunk, Output, Rejected, Row
 from streams.errors import StateError
 from streams.features.account_row import ROW_VERSION
@@ -250,39 +251,45 @@ class AccountsStage:
         events = events.select(order)
         if len(events):
             _tell_anew(rows, events)
-        self._count_facets(rows, events, place[place >= 0], out)
+        users = self._count_facets(rows, events, place[place >= 0], out)
+        sharing = sharing_uses(rows, events, users)
         while len(events):
             now, looking = _until_look(rows, events)
-            self._apply_round(rows, slots, events.select(now), out)
+            self._apply_round(rows, slots, events.select(now), sharing[now], out)
             for slot in looking.tolist():
                 score = self._likeness.log_odds(account_features(rows[slot]))
                 rows["likeness"][slot] = np.clip(round(score * 100), -30000, 30000)
-            events = events.select(~now)
+            # What is known of an account travels with its next payment.
+            rows["facets_sent"][looking, PAYMENT] = 0
+            events, sharing = events.select(~now), sharing[~now]
 
     def _apply_round(
         self,
         rows: npt.NDArray[Any],
         slots: npt.NDArray[np.int64] | None,
         events: EventColumns,
+        sharing: npt.NDArray[np.bool_],
         out: FacetRows,
     ) -> None:
         likeness = rows["likeness"][events.slot]
         updated = update_rows(rows, events, self.intake.model_bucket)
         evidence = updated.passed.any(axis=1) | (likeness > LIKENESS_GATE)
-        if not evidence.any():
+        telling = np.logical_or(sharing, evidence[:, None])
+        told: npt.NDArray[np.bool_] = np.any(telling, axis=1)
+        if not told.any():
             return
         linked = first_uses(
             rows["facets_sent"],
             events.slot,
-            events.infrastructure,
+            np.where(telling, events.infrastructure, -1),
             self.directory.hashes,
-            evidence,
+            told,
         )
         out.add_members(
             events,
             updated,
             likeness,
-            linked & evidence[:, None],
+            linked,
             rows=rows,
             ids=lambda places: self.accounts.texts.texts(
                 places if slots is None else slots[places]
@@ -297,8 +304,11 @@ class AccountsStage:
         events: EventColumns,
         by_time: npt.NDArray[np.int64],
         out: FacetRows,
-    ) -> None:
-        """Count distinct accounts of infrastructure facets; send the shared ones."""
+    ) -> npt.NDArray[np.int64]:
+        """Count distinct accounts of infrastructure facets; send the shared ones.
+
+        Gives (n, 4) how many accounts of this partition use each event's facets.
+        """
         everyone = np.ones(len(events), bool)
         first = first_uses(
             rows["facets_seen"],
@@ -307,7 +317,7 @@ class AccountsStage:
             self.directory.hashes,
             everyone,
         )
-        out.add_sums(events, first, by_time, self.directory)
+        return out.add_sums(events, first, by_time, self.directory)
 
     def dirty_rows(self) -> list[Row]:
         """Give changed account and facet rows, then the marker."""

@@ -75,6 +75,7 @@ REASON_CODES: Final[Mapping[str, str]] = {
     "co_use": "TEMPLATED_REQUESTS",
     "templated": "TEMPLATED_REQUESTS",
     "likeness": "REQUEST_PATTERN",
+    "mixing": "SHARED_PAYMENT",
     "watched": "REPORTED_INDICATOR",
 }
 """What a customer may be told of a feature; `customer_answer` puts it in words."""

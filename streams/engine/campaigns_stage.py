@@ -17,9 +17,11 @@ from streams.campaigns.group_features import group_features, owner_count
 from streams.campaigns.groups import Groups
 from streams.campaigns.link_graph import AccountNode, Edge, FacetNode, LinkGraph
 from streams.campaigns.model_mix import pooled_models
+from streams.campaigns.shared_infrastructure import SharedInfrastructure
 from streams.contracts.records import AlertKind, Mode, Severity
 from streams.contracts.stage_batch import StageBatch
 from streams.engine.campaign_records import alert_output
+from streams.engine.campaign_union import CampaignUnion
 from streams.engine.campaigns_state import CampaignsState
 from streams.engine.control_effects import ControlEffects, watched_entries
 from streams.engine.control_stage import CONTROL_SOURCE, decode_control
@@ -71,7 +73,9 @@ class CampaignsStage(MinuteStage[Output]):
         super().__init__(partition, sources=facet_partitions)
         self.graph = LinkGraph()
         self.groups = Groups(self.graph)
+        self.sharing = SharedInfrastructure(self.groups)
         self.state = CampaignsState(self.graph, self.groups)
+        self._union = CampaignUnion(self.state, self.sharing)
         self._reference = reference
         self._decider = Decider(
             self.state,
@@ -124,16 +128,23 @@ class CampaignsStage(MinuteStage[Output]):
                 accounts = touched.pop(merged, set())
                 touched.setdefault(into, set()).update(accounts)
                 yield from self._merge_campaigns(minute, into, merged)
+        yield from self._grow_sharing(minute, links, touched)
         for number in sorted(touched):
-            group = self.groups.by_number[number]
+            group = self.groups.by_number.get(number)
+            if group is None:
+                continue  # its accounts were found by their templates in this minute
             self.state.touch_group(number)
             known = self.state.campaigns.get(number)
             confirmed = known.confirmations if known else 0
+            looks = group.look
             yield from self._test(minute, group)
+            if group.look > looks and self.observer is None:
+                yield from self._unite(minute, group)
             campaign = self.state.campaigns.get(number)
             if campaign is not None:
                 yield from self._news(minute, group, campaign)
                 yield from self._moves(minute, group, campaign, models)
+            if campaign is not None and not group.infrastructure:
                 renewed = campaign.confirmations > confirmed
                 actable = group.uses if renewed else touched[number]
                 chosen = sorted(actable)
@@ -150,6 +161,24 @@ class CampaignsStage(MinuteStage[Output]):
             for account in sorted(accounts):
                 self.groups.recount(self.groups.by_number[number], account)
         return touched
+
+    def _grow_sharing(
+        self, minute: int, links: list[LinkRow], touched: dict[int, set[str]]
+    ) -> Iterator[Output]:
+        """Bring the groups of shared payments and networks up to date."""
+        own = [link for link in links if not self.graph.facets[link.facet].is_template]
+        for facet in sorted({link.facet for link in own}):
+            for into, source in self.sharing.grow(facet, minute, self._seniority):
+                touched.setdefault(into.number, set()).update(
+                    touched.pop(source.number, ())
+                )
+                self.state.merged_group(into.number, source)
+                yield from self._merge_campaigns(minute, into.number, source.number)
+        for link in own:
+            group = self.sharing.group_of(link.facet)
+            if group is not None:
+                self.groups.recount(group, link.account)
+                touched.setdefault(group.number, set()).add(link.account)
 
     def _due(self, touched: Mapping[int, set[str]]) -> Iterator[int]:
         """Give a facet of each touched group that is to be tested, to be linked anew.
@@ -219,7 +248,7 @@ class CampaignsStage(MinuteStage[Output]):
         account.events, account.templated = link.events, link.templated
         account.likeness = link.likeness
         account.infrastructure = link.infrastructure
-        edge = Edge(link.first, link.last, link.count, link.slots)
+        edge = Edge(link.first, link.last, link.count, link.slots, link.events)
         self.groups.put_edge(link.account, link.facet, edge)
         self.state.touch(link.facet, link.account)
 
@@ -260,6 +289,15 @@ class CampaignsStage(MinuteStage[Output]):
         group = self.groups.by_number[into]
         yield self._alert("campaign_merged", minute, target, group, summary)
 
+    def _unite(self, minute: int, group: Group) -> Iterator[Output]:
+        """Join what was found by templates with what was found by sharing."""
+        for into, source in list(self._union.pairs(group)):
+            given_up = self._union.unite(into, source)
+            if given_up:
+                campaign = self.state.campaigns[into.number]
+                summary = f"campaign {given_up} is part of {campaign.identifier}"
+                yield self._alert("campaign_merged", minute, campaign, into, summary)
+
     def _test(self, minute: int, group: Group) -> Iterator[Output]:
         """Test a group that reached a look; one that is rejected is a campaign."""
         reached = self._reached(group)
@@ -268,9 +306,13 @@ class CampaignsStage(MinuteStage[Output]):
         group.look = reached
         features = group_features(self.graph, group)
         look = reached - 1
+        if group.infrastructure and not features["mixing"]:
+            return  # one customer or one place explains it
         if self.observer is not None and self.observer(minute, look, features, group):
             self._confirm(minute, group, Assessment(0.0, {}, {}), 0.0)
             return
+        if group.infrastructure and any(self._union.pairs(group)):
+            return  # its accounts were found by their templates
         watched = sorted(
             watched_entries(self.state.controls, self.graph, group, minute)
         )
@@ -297,8 +339,13 @@ class CampaignsStage(MinuteStage[Output]):
             campaign.features, campaign.watched = features, watched
             if campaign.sequence == 0:
                 campaign.announced = len(group.uses)
+                shared = (
+                    "payments or networks that hardly anyone else uses"
+                    if group.infrastructure
+                    else "templates"
+                )
                 summary = (
-                    f"{len(group.uses)} accounts share templates and coordinate: "
+                    f"{len(group.uses)} accounts share {shared} and coordinate: "
                     f"{group.exchanges} exchanges, e-value {campaign.e_value:.0f}"
                 )
                 yield self._alert("campaign_found", minute, campaign, group, summary)

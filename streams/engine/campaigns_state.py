@@ -195,7 +195,7 @@ class CampaignsState:
             # Uses follow from the accounts' edges: they are counted anew on recovery.
             slim = None
             if group is not None:
-                slim = Group(group.number, group.first, group.facets, look=group.look)
+                slim = msgspec.structs.replace(group, uses={}, exchanges=0)
             rows.append(Row(_GROUP + _number(number), _pack_or_none(slim)))
             rows.append(Row(_CAMPAIGN + _number(number), _pack_or_none(campaign)))
         for account in sorted(self._standing):

@@ -155,14 +155,18 @@ class FacetRows:
         first: npt.NDArray[np.bool_],
         by_time: npt.NDArray[np.int64],
         directory: FacetDirectory,
-    ) -> None:
+    ) -> npt.NDArray[np.int64]:
         """Add rows of shared infrastructure facets: new accounts, and traffic.
 
         ``first`` (n, 4) marks events that are their account's first with the facet. A
         shared facet gets a row in every minute with a new account, and in the first
         minute of each hour of use; the row carries what came since the row before.
         ``by_time`` has the places of the events in the order of their minutes.
+
+        Gives (n, 4) how many accounts each event's facets had by the end of its minute;
+        0 for no facet.
         """
+        accounts_at = np.zeros(events.infrastructure.shape, np.int64)
         infrastructure = events.infrastructure.take(by_time, axis=0)
         at, kind = np.nonzero(infrastructure >= 0)
         number = infrastructure[at, kind]
@@ -171,7 +175,7 @@ class FacetRows:
         number, minute = number[order], events.minute[by_time[at[order]]]
         starts = run_starts(number, minute)
         if not len(starts):
-            return
+            return accounts_at
         uses = np.diff(np.append(starts, len(number)))
         new = np.add.reduceat(first[order].astype(np.int64), starts)
         number, minute = number[starts], minute[starts]
@@ -179,6 +183,7 @@ class FacetRows:
         facets = number[begin]
         state = directory.counts[facets]
         accounts = running(new, begin, state["accounts"])
+        accounts_at[by_time[at[order]], kind[order]] = np.repeat(accounts, uses)
         shared = accounts >= _SHARED_BY
         traffic = running(np.where(shared, uses, 0), begin, state["events"])
         hour = minute // _MINUTES_PER_HOUR
@@ -217,6 +222,7 @@ class FacetRows:
         directory.counts[facets] = state
         grown = np.add.reduceat(new, begin) > 0
         directory.touch(facets[grown | shared[ends] | later])
+        return accounts_at
 
     def _text(
         self,

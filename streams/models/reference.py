@@ -62,10 +62,11 @@ so most of the weight is its. One aspect alone reaches at most a twentieth of th
 resolution limit, which is below the e-value that the first test of a day needs."""
 
 
-STRATA: Final = ("one_site", "sharing", "templates")
+STRATA: Final = ("one_site", "sharing", "templates", "infrastructure")
 """Kinds of groups, each of which is compared with its like only: accounts that have one
 payment or one network, others that share payments or networks, and those that share no
-more than what they say. The p-value is valid within each (Mondrian conformal
+more than what they say; and, without any templates in common, those that began with
+several payments or networks. The p-value is valid within each (Mondrian conformal
 prediction, Vovk et al. 2005, section 4.5)."""
 
 ONE_SITE: Final = 0.8
@@ -83,6 +84,8 @@ def stratum_of(features: Mapping[str, float]) -> str:
     >>> stratum_of({"payer": 0.9, "payment": 1.0}), stratum_of({"network": 0.5})
     ('one_site', 'sharing')
     """
+    if features.get("mixing", 0.0) > 0:
+        return "infrastructure"
     if max(features.get("payer", 0.0), features.get("place", 0.0)) >= ONE_SITE:
         return "one_site"
     sharing = max(features.get("payment", 0.0), features.get("network", 0.0))

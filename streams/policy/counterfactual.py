@@ -23,7 +23,7 @@ from streams.policy.ladder import Evidence, Step
 
 __all__ = ["Change", "Counterfactual", "clear_account", "clear_group"]
 
-_COMPARING: Final = frozenset({"payer", "place"})
+_COMPARING: Final = frozenset({"payer", "place", "mixing"})
 """Features that only tell with which groups a group is compared."""
 
 _GRID: Final = 1_000_000

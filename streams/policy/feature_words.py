@@ -32,6 +32,7 @@ FEATURE_WORDS: Final[Mapping[str, str]] = {
     "template.templated": "share of their traffic that repeats a template",
     "joint.payer": "accounts with the commonest payment",
     "joint.place": "accounts last seen on the commonest network",
+    "joint.mixing": "how far they mix several payments with several networks",
     "joint.likeness": "mean likeness of the accounts' traffic to extraction",
     "label.caution": "factor of its e-value, from labels of accounts like it",
     "label.examples": "labelled accounts that this factor was learned from",

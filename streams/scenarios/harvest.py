@@ -226,8 +226,9 @@ def _campaign_prompts(gang: _Gang, n: int) -> list[int]:
     rows = []
     for _ in range(n):
         first, second = next(gang.fillings)
-        filling = compose(gang.campaign.shape, pool[first], pool[second])
-        said = gang.words.choice(gang.templates).fill(filling, gang.words)
+        said = compose(gang.campaign.shape, pool[first], pool[second])
+        if gang.templates:
+            said = gang.words.choice(gang.templates).fill(said, gang.words)
         rows.append(gang.world.prompts.add(said, tools=gang.tools))
     return rows
 

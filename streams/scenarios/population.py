@@ -77,9 +77,13 @@ class _Group:
         rng, words = crowd.rng, crowd.words
         label = world.ids.make("group", cohort.name, number, size=4)
         self.build = own_build(rng, label) if cohort.client == "one" else None
-        self.network: int | None = None
+        self.networks: list[int] = []
         if cohort.network == "one":
-            self.network = world.network("group", cohort.name, number)
+            self.networks = [world.network("group", cohort.name, number)]
+            self.networks += [
+                world.network("group", cohort.name, number, other)
+                for other in range(1, cohort.networks)
+            ]
         self.payments = [world.ids.make("payment", cohort.name, number, size=8)]
         self.payments += [
             world.ids.make("payment", cohort.name, number, other, size=8)
@@ -296,8 +300,11 @@ class _Crowd:
         """Draw each request's network: a group's, a pool's, or home and a carrier's."""
         world, rng, cohort = self.world, self.rng, self.cohort
         count = int(session.max()) + 1
-        if group.network is not None:
-            return group.network
+        if len(group.networks) > 1:
+            kept = rng.choice(group.networks, STICKY if cohort.roams else 1)
+            return rng.choice(kept, count)[session]
+        if group.networks:
+            return group.networks[0]
         if cohort.network in world.pools:
             networks = world.pools[cohort.network]
             if cohort.network not in world.rotating:

@@ -46,6 +46,7 @@ from streams.models.reference import (
 from streams.policy.ladder import LADDER
 from streams.scenarios.reference_populations import (
     SHARING_KINDS,
+    SITES_KINDS,
     benign_population,
     campaign_population,
 )
@@ -118,6 +119,7 @@ def build_reference(
     honest += [
         benign_population(30_000 + seed, SHARING_KINDS) for seed in range(benign)
     ]
+    honest += [benign_population(40_000 + seed, SITES_KINDS) for seed in range(benign)]
     return assemble(
         version,
         _run_all(hostile, corpus, jobs, "campaign populations", progress),
@@ -203,7 +205,7 @@ def harvest(place: Path, population: int) -> Harvest:
         pass
     for stage in stages:
         for group in stage.groups.by_number.values():
-            if hostile(group):
+            if hostile(group) and not group.infrastructure:
                 found.members += _members(stage, group, population, campaign_of)
     return found
 

@@ -26,7 +26,13 @@ from streams.scenarios.scenario import (
     Templates,
 )
 
-__all__ = ["KINDS", "SHARING_KINDS", "benign_population", "campaign_population"]
+__all__ = [
+    "KINDS",
+    "SHARING_KINDS",
+    "SITES_KINDS",
+    "benign_population",
+    "campaign_population",
+]
 
 _START: Final = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
 _HOURS: Final = 48
@@ -37,7 +43,10 @@ traffic, so that late looks have reference groups too."""
 _HEAVY_FACTOR: Final = 6
 _COHORTS: Final = {True: 7, False: 16}
 _CAMPAIGN_COHORTS: Final = 6
+_CAMPAIGN_SITES: Final = 4
 _CAMPAIGNS: Final = 12
+_UNTEMPLATED: Final = 6
+"""Campaigns without templates, besides the others."""
 _GROUPS: Final = (8, 20)
 _SIZE: Final = (2.5, 0.8)
 """Mean and sigma of the logarithm of a group's accounts, besides the least ones."""
@@ -90,6 +99,20 @@ SHARING_KINDS: Final = ("team", "team", *("proxied_app",) * 4, "proxied_bulk")
 kinds; a stratum of the reference is made of them."""
 
 
+SITES_KINDS: Final = (
+    *("branches", "branches", "agency", "agency"),
+    *("coworking", "dealer", "school", "school", "club"),
+)
+"""Kinds of groups that share several payments and several networks, none of which has
+most of them; another stratum of the reference is made of them.
+
+branches: a company with offices and cards, without the organization's id. agency: the
+same with programs behind a few addresses. coworking: teams with a card each in the same
+rooms. dealer: a reseller with several tokens and addresses. school: buildings, and
+cards of one's own. club: people of all ages with a few common networks.
+"""
+
+
 def benign_population(seed: int, kinds: tuple[str, ...] = KINDS) -> Scenario:
     """Draw a population in which every group is honest."""
     chance = Random(seed)  # noqa: S311 - simulation, not cryptography
@@ -140,6 +163,10 @@ def _cohort(chance: Random, kinds: tuple[str, ...], number: int, hours: int) -> 
         size = min(size, 25)
     if kind in _SIGNED_UP_TOGETHER and chance.random() < 0.4:
         drawn["created_together"] = chance.choice([3, 8, 20, size])
+    if kind in SITES_KINDS:
+        # Several payments and networks need people enough to share each.
+        size = min(3 * size, _LARGEST)
+        drawn["requests_per_day"] = chance.uniform(3, 12)
     if kind in {"company", "popular"} and chance.random() < 0.3:
         drawn["groups"], size = 3, chance.randint(60, 250)
     return Cohort(accounts=drawn["groups"] * size, **drawn)
@@ -149,7 +176,10 @@ def _size(chance: Random) -> int:
     return min(round(chance.lognormvariate(*_SIZE)) + _LEAST, _LARGEST)
 
 
-_SIGNED_UP_TOGETHER: Final = {"classroom", "company", "swarm", "campus", "reseller"}
+_SIGNED_UP_TOGETHER: Final = {
+    *("classroom", "company", "swarm", "campus", "reseller"),
+    *SITES_KINDS,
+}
 """Kinds whose accounts may have been opened together, in a lesson or by a script: one
 school or one payer stands behind them."""
 
@@ -247,6 +277,50 @@ def _proxied_bulk(chance: Random) -> dict[str, Any]:
     return _bulk(chance) | {"network": "proxy"}
 
 
+def _sites(chance: Random) -> dict[str, Any]:
+    """Draw what a group does that is in several places."""
+    made = chance.choice([_talk, _talk, _app, _bulk, _agents])(chance)
+    return made | {
+        "network": "one",
+        "networks": chance.randint(2, 8),
+        "roams": chance.random() < 0.5,
+        "template": chance.choice(["account", "group"]),
+        "organization": "none",
+    }
+
+
+def _talk(_chance: Random) -> dict[str, Any]:
+    return {"behaviour": "interactive", "roles": ("legit-interactive",)}
+
+
+def _branches(chance: Random) -> dict[str, Any]:
+    return _sites(chance) | {"payment": "one", "payments": chance.randint(1, 8)}
+
+
+def _agency(chance: Random) -> dict[str, Any]:
+    made = chance.choice([_bulk, _agents])(chance)
+    return _branches(chance) | made | {"network": "one", "organization": "none"}
+
+
+def _coworking(chance: Random) -> dict[str, Any]:
+    return _branches(chance) | {"networks": chance.randint(1, 3)}
+
+
+def _dealer(chance: Random) -> dict[str, Any]:
+    return _branches(chance) | {"client": "one", "age_days": (0.3, 30.0)}
+
+
+def _school(chance: Random) -> dict[str, Any]:
+    return _sites(chance) | {
+        "payment": chance.choice(["own", "none"]),
+        "age_days": (0.3, chance.uniform(4, 60)),
+    }
+
+
+def _club(chance: Random) -> dict[str, Any]:
+    return _sites(chance) | {"payment": "own"}
+
+
 def _company(chance: Random) -> dict[str, Any]:
     return _one_place(chance) | {
         "network": chance.choice(["one", "one", "own"]),
@@ -289,6 +363,12 @@ _OF_KIND: Final = {
     "company": _company,
     "reseller": _reseller,
     "swarm": _swarm,
+    "branches": _branches,
+    "agency": _agency,
+    "coworking": _coworking,
+    "dealer": _dealer,
+    "school": _school,
+    "club": _club,
 }
 
 
@@ -296,11 +376,20 @@ def campaign_population(seed: int) -> Scenario:
     """Draw a population with a dozen unrelated campaigns among honest groups.
 
     Each campaign has bystanders: honest accounts that know one of its wordings, now
-    and then all of them, some behind the same proxy.
+    and then all of them, some behind the same proxy. Some campaigns have no wordings,
+    and are tied together by payments and networks only.
     """
     chance = Random(seed)  # noqa: S311 - simulation, not cryptography
     honest = [_cohort(chance, KINDS, at, _HOURS) for at in range(_CAMPAIGN_COHORTS)]
+    honest += [
+        _cohort(chance, SITES_KINDS, _CAMPAIGN_COHORTS + at, _HOURS)
+        for at in range(_CAMPAIGN_SITES)
+    ]
     campaigns = [_campaign(chance, number) for number in range(_CAMPAIGNS)]
+    campaigns += [
+        _untemplated(_campaign(chance, _CAMPAIGNS + number), chance)
+        for number in range(_UNTEMPLATED)
+    ]
     bystanders = [_bystanders(chance, campaign) for campaign in campaigns]
     return Scenario(
         name=f"campaigns-{seed}",
@@ -346,6 +435,20 @@ def _campaign(chance: Random, number: int) -> Campaign:
         start_hour=chance.uniform(0, 20),
         replacement=(
             Replacement(after_hours=(8.0, 24.0)) if chance.random() < 0.3 else None
+        ),
+    )
+
+
+def _untemplated(campaign: Campaign, chance: Random) -> Campaign:
+    """Take the wordings from a campaign; it shares infrastructure."""
+    return replace(
+        campaign,
+        templates=Templates(count=0),
+        facets=replace(
+            campaign.facets,
+            pool="",
+            networks=chance.randint(2, 20),
+            payments=chance.choice([0, 2, 4, 8, 12]),
         ),
     )
 

@@ -86,7 +86,9 @@ class Cohort(_Table, frozen=True, kw_only=True):
     ``behaviour`` is what they send: ``interactive`` conversations, ``bulk`` jobs over
     an own template, ``agentic`` sessions with tools, a ``harness`` that runs one
     public test set, a ``classroom`` with one task, or one ``app``'s template.
-    ``network``: ``own``, ``one`` for each group, or the name of a ``[[pool]]``.
+    ``network``: ``own``, ``one`` for each group, or the name of a ``[[pool]]``;
+    ``networks`` are those of a group that is on ``one``: an account keeps to one of
+    them, or with ``roams`` to a few.
     ``client``: drawn from common ``browser`` or ``sdk`` builds, or ``one`` a group.
     ``payment``, ``organization``: each account's ``own``, ``one`` a group, or
     ``none``; ``payments`` are the tokens of a group that pays as ``one``.
@@ -107,6 +109,8 @@ class Cohort(_Table, frozen=True, kw_only=True):
     spread: Annotated[float, Meta(ge=0, le=3)] = 1.0
     age_days: tuple[Positive, Positive] = (1.0, 900.0)
     network: str = "own"
+    networks: Count = 1
+    roams: bool = False
     client: Literal["browser", "sdk", "one"] = "browser"
     payment: Literal["own", "one", "none"] = "own"
     organization: Literal["own", "one", "none"] = "none"
@@ -128,13 +132,14 @@ class Cohort(_Table, frozen=True, kw_only=True):
 class Templates(_Table, frozen=True, kw_only=True):
     """How a campaign wraps its fillings.
 
-    ``count`` wordings, each placed by one of ``wrap``; ``word_drop`` of the template's
-    words are left out at random; a ``random_prefix`` share of prompts starts with
-    made-up words. ``public`` names public templates, as `distillwatch catalogue show`
-    lists them, which are sent as they stand in the place of made-up wordings.
+    ``count`` wordings, each placed by one of ``wrap``, 0 for bare fillings;
+    ``word_drop`` of the template's words are left out at random; a ``random_prefix``
+    share of prompts starts with made-up words. ``public`` names public templates, as
+    `distillwatch catalogue show` lists them, which are sent as they stand in the place
+    of made-up wordings.
     """
 
-    count: Count = 3
+    count: Annotated[int, Meta(ge=0)] = 3
     wrap: tuple[Literal["prefix", "suffix", "both", "system"], ...] = ("both",)
     word_drop: Share = 0.0
     random_prefix: Share = 0.0

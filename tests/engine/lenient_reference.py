@@ -18,16 +18,22 @@ _UNITS = 2**13 - 1
 
 
 @cache
-def lenient_reference() -> Reference:
-    """Make a reference that weak evidence passes, so that much happens quickly."""
+def lenient_reference(*, sharing: bool = False) -> Reference:
+    """Make a reference that weak evidence passes, so that much happens quickly.
+
+    ``sharing``: it also knows groups that begin with shared infrastructure.
+    """
     spread = RankedScores.of([n / _UNITS for n in range(_UNITS)])
-    scores = dict.fromkeys(("joint", *DETECTORS), spread)
+    detectors = ("joint", *DETECTORS)
+    look = dict.fromkeys(STRATA, dict.fromkeys(detectors, spread))
+    if not sharing:
+        look["infrastructure"] = dict.fromkeys(detectors, RankedScores.of([]))
     return Reference(
         version="tests",
         account=Prior({}, 0.0),
         group=dict.fromkeys(STRATA, Prior(dict.fromkeys(FEATURES, 1.0), -1.5)),
         member=Prior(dict.fromkeys(MEMBER_FEATURES, 0.6), 0.0),
-        groups=[dict.fromkeys(STRATA, scores) for _ in GROUP_LOOKS],
+        groups=[look for _ in GROUP_LOOKS],
         features=[dict.fromkeys(FEATURES, spread) for _ in GROUP_LOOKS],
         bystanders=spread,
         digest="tests",

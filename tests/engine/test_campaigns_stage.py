@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from lenient_reference import decisions, lenient_reference, news, trail
 from stage_runs import Run, Step, as_log, interleave, run, steps
 
+from streams.campaigns.shared_infrastructure import ABSORBED
 from streams.contracts.records import Action, Alert
 from streams.contracts.stage_batch import StageBatch, encode_batch
 from streams.engine.accounts_stage import AccountsStage
@@ -29,6 +30,14 @@ _SOURCES = 2
 def make() -> CampaignsStage:
     return CampaignsStage(
         0, facet_partitions=_SOURCES, reference=lenient_reference(), mode="shadow"
+    )
+
+
+def make_sharing() -> CampaignsStage:
+    """Make a stage whose reference knows groups by infrastructure, too."""
+    reference = lenient_reference(sharing=True)
+    return CampaignsStage(
+        0, facet_partitions=_SOURCES, reference=reference, mode="shadow"
     )
 
 
@@ -89,6 +98,10 @@ _PIVOTING = [
     *(Burst(n, 7 * (n == 0), 0, 3, "plain") for n in list(range(8)) * 24),
     *(Burst(n, 7 * (n == 0), 0, 1, "pivot") for n in list(range(8)) * 4),
 ]
+# Nobody uses a template; payments and networks go round among all accounts.
+_SHARING = [Burst(n % 12, n % 12 == 0, 3, 2, "plain") for n in range(240)]
+# The same accounts fill in templates later on.
+_SHARING_FIRST = [*_SHARING, *campaign(12, 24)]
 _LONG = [*campaign(8, 24), *campaign(8, 3, gap=1500), *campaign(9, 9, gap=700)]
 _FLUSHES = [Step("take", 14), Step("flush", 0)] * 36
 
@@ -105,26 +118,28 @@ _CHOICES = st.lists(st.integers(0, _SOURCES - 1), max_size=12)
 @example(_LONG, _FLUSHES, [0, 1, 1, 0, 1, 1])
 @example(_MERGING, _FLUSHES, [0, 1, 1, 0, 1, 1])
 @example(_PIVOTING, _FLUSHES, [0, 1, 1, 0, 1, 1])
+@example(_SHARING_FIRST, _FLUSHES, [0, 1, 1, 0, 1, 1])
 @settings(max_examples=40)
 def test_the_cut_and_the_order_of_sources_do_not_matter(
     stream: list[Burst], plan: list[Step], choices: list[int]
 ) -> None:
-    one = run(make, as_log(interleave(links(stream), ())))
+    one = run(make_sharing, as_log(interleave(links(stream), ())))
     log = as_log(interleave(links(stream, plan), choices))
-    other = run(make, log, [Step("take", 1), Step("advance", 0)] * len(log))
-    check_same(one, other)
+    finely = [Step("take", 1), Step("advance", 0)] * len(log)
+    check_same(one, run(make_sharing, log, finely))
 
 
 @given(bursts(accounts=9, most=40), steps(crashes=False), steps(crashes=True))
 @example(_LONG, _FLUSHES, _CRASHES)
 @example(_MERGING, _FLUSHES, _CRASHES)
 @example(_PIVOTING, _FLUSHES, _CRASHES)
+@example(_SHARING_FIRST, _FLUSHES, _CRASHES)
 @settings(max_examples=60)
 def test_restarts_do_not_matter(
     stream: list[Burst], cut: list[Step], plan: list[Step]
 ) -> None:
     log = as_log(interleave(links(stream, cut), [0, 1] * 20))
-    one, other = run(make, log, plan), run(make, log)
+    one, other = run(make_sharing, log, plan), run(make_sharing, log)
     check_same(one, other)
     assert one.stage.applied_offset == other.stage.applied_offset
 
@@ -164,8 +179,55 @@ def test_merged_campaigns_go_on_as_one() -> None:
     assert "campaign_merged" in {alert.kind for alert in alerts}
     stage: CampaignsStage = ended.stage
     assert set(stage.state.campaigns) <= set(stage.groups.by_number)
-    groups = {node.group for node in stage.graph.facets.values() if node.is_template}
-    assert groups == set(stage.groups.by_number)
+    groups = {node.group for node in stage.graph.facets.values()}
+    assert groups - {0, ABSORBED} == set(stage.groups.by_number)
+
+
+def _alerts(outputs: Sequence[Output]) -> list[Alert]:
+    """Read the alerts about campaigns, in order."""
+    read = (one for thread in news(outputs).values() for one in thread)
+    found = [one for one in read if isinstance(one, Alert)]
+    found = [one for one in found if one.campaign_id.startswith("dc-")]
+    return sorted(found, key=lambda one: (one.occurred_at, one.sequence))
+
+
+def test_accounts_that_share_without_templates_are_told_of_and_let_be() -> None:
+    ended = run(make_sharing, as_log(interleave(links(_SHARING), ())))
+    alerts = _alerts(ended.outputs)
+    assert alerts[0].kind == "campaign_found"
+    assert "payments or networks" in alerts[0].summary
+    [campaign_] = ended.stage.state.campaigns.values()
+    [number] = ended.stage.state.campaigns
+    group = ended.stage.groups.by_number[number]
+    assert group.infrastructure
+    # Two payments have no network in common, and are two groups of one payer.
+    assert sorted(group.uses) == [f"account-{n}" for n in range(3, 9)]
+    assert {one.campaign_id for one in alerts} == {campaign_.identifier}
+    # To share is no evidence against anybody.
+    assert {one.topic for one in ended.outputs} == {"llm.alerts", "llm.decisions"}
+
+
+def test_templates_take_over_a_campaign_found_by_sharing_under_its_name() -> None:
+    ended = run(make_sharing, as_log(interleave(links(_SHARING_FIRST), ())))
+    alerts = _alerts(ended.outputs)
+    first, *_ = alerts
+    [(number, campaign_)] = ended.stage.state.campaigns.items()
+    assert first.kind == "campaign_found"
+    assert campaign_.identifier == first.campaign_id
+    assert campaign_.started == first.started_at // 60_000
+    assert not ended.stage.groups.by_number[number].infrastructure
+    merged = [one for one in alerts if one.kind == "campaign_merged"]
+    assert merged
+    assert {one.campaign_id for one in merged} <= {*campaign_.names}
+    found = [one.campaign_id for one in alerts if one.kind == "campaign_found"]
+    assert set(found) == set(campaign_.names)
+    assert "llm.actions" in {one.topic for one in ended.outputs}
+
+
+def test_one_customer_or_one_place_is_not_even_tested() -> None:
+    together = [Burst(n % 3, n % 3 == 0, 3, 2, "plain") for n in range(240)]
+    ended = run(make_sharing, as_log(interleave(links(together), ())))
+    assert ended.outputs == []
 
 
 def test_a_move_to_a_new_model_is_told_once() -> None:
@@ -220,7 +282,7 @@ def test_records_of_others_are_refused_one_by_one() -> None:
 
 
 def test_all_traffic_of_the_last_day_is_known() -> None:
-    stream = [Burst(n % 9, 60, 3, 5, "plain") for n in range(40)]
+    stream = [Burst(n % 9, 60, 3, 5, "alone") for n in range(40)]
     stage: CampaignsStage = run(make, as_log(interleave(links(stream), ()))).stage
     assert stage.state.operation.traffic.total() == 24 * 5
     assert not stage.graph.facets

@@ -20,8 +20,9 @@ from stage_runs import Step, minutes, run, steps
 from streams.contracts.codec import decode
 from streams.contracts.stage_batch import decode_batch
 from streams.engine import facet_rows
-from streams.engine.accounts_stage import TELLING_DAYS, AccountsStage
+from streams.engine.accounts_stage import LOOKS, TELLING_DAYS, AccountsStage
 from streams.engine.facet_rows import MAX_FILLINGS
+from streams.engine.sharing_gate import MOST_SHARING, NETWORK, PAYMENT, YOUNG_MINUTES
 from streams.features.account_row import INFRASTRUCTURE_KINDS, TEMPLATE_KINDS, TRAFFIC
 from streams.features.facet_directory import facet_hash
 from streams.features.model_traffic import model_hash
@@ -79,22 +80,64 @@ def owner(use: Use) -> int:
     return stable_hash(f"organization:{organization}")
 
 
+def crowds(stream: Sequence[Burst]) -> dict[tuple[int, int, str], int]:
+    """Count the accounts of facets by the end of each minute in which they are used."""
+    users: dict[tuple[int, str], set[str]] = defaultdict(set)
+    found: dict[tuple[int, int, str], int] = {}
+    for use in uses(stream):
+        for kind, field in enumerate(_FIELDS):
+            name = use.fields[field]
+            if name is not None and use.fields["enforced_action_id"] is None:
+                users[kind, name].add(use.account)
+                found[use.minute, kind, name] = len(users[kind, name])
+    return found
+
+
+def shares(
+    use: Use, crowd: dict[tuple[int, int, str], int], *, young: bool
+) -> set[int]:
+    """Say which kinds travel because other accounts have the same facet."""
+
+    def shared(kind: int) -> bool:
+        many = crowd.get((use.minute, kind, use.fields[_FIELDS[kind]]), 0)
+        return 2 <= many <= MOST_SHARING
+
+    if not shared(PAYMENT):
+        return {PAYMENT} if young and shared(NETWORK) else set()
+    return {PAYMENT, NETWORK} if shared(NETWORK) else {PAYMENT}
+
+
 def expected_members(stream: Sequence[Burst]) -> list[tuple[Any, ...]]:
     """Say which member rows must come, without likeness."""
     accounts: dict[str, Account] = {}
     about: dict[str, tuple[int, int]] = {}
-    linked: set[tuple[str, int, str | None, int]] = set()
+    began: dict[str, int] = {}
+    looked: dict[str, int] = {}
+    crowd = crowds(stream)
+    linked: set[tuple[Any, ...]] = set()
     rows: dict[tuple[Any, ...], list[Any]] = {}
+    counted: Counter[str] = Counter()
+    last: dict[str, int] = {}
     for use in uses(stream):
         created = use.fields["account_created_at"]
         known = (owner(use), -1 if created is None else created // 60_000)
         about.setdefault(use.account, known)
+        began.setdefault(use.account, use.minute)
         if use.fields["enforced_action_id"] is not None:
             continue
+        if last.get(use.account) != use.minute:
+            # Since the last look, which is at the end of its minute.
+            before = counted[use.account]
+            looked[use.account] = int(np.searchsorted(LOOKS, before, "right"))
+        last[use.account] = use.minute
+        counted[use.account] += 1
+        age = began[use.account] - about[use.account][1]
+        young = about[use.account][1] >= 0 and 0 <= age < YOUNG_MINUTES
+        sharing = shares(use, crowd, young=young)
         event = Event(use.minute, 0, 0, 0, 0, 0, 0, use.templates, use.exact, ())
         account = accounts.setdefault(use.account, Account(event))
         passed, events, templated = account.add(event)
-        if not any(passed):
+        if not any(passed) and not sharing:
             continue
         facets = [
             (kind, use.templates[kind], "")
@@ -106,7 +149,10 @@ def expected_members(stream: Sequence[Burst]) -> list[tuple[Any, ...]]:
         ]
         for kind, field in enumerate(_FIELDS):
             name = use.fields[field]
-            link = (use.account, kind, name, use.minute // 1440 // TELLING_DAYS)
+            if not any(passed) and kind not in sharing:
+                continue
+            look = looked[use.account] if kind == PAYMENT else 0
+            link = (use.account, kind, name, use.minute // 1440 // TELLING_DAYS, look)
             if name is not None and link not in linked:
                 linked.add(link)
                 facet = facet_hash(INFRASTRUCTURE_KINDS[kind], name)

@@ -138,6 +138,7 @@ def test_a_group_with_the_changed_value_would_not_have_been_rejected(
 
 def test_a_plain_campaign_has_a_change_that_clears_it_and_others_that_do_not() -> None:
     group = dict.fromkeys(FEATURES, 0.6) | {"even": 0.7, "complementary": 1.0}
+    group["mixing"] = 0.0
     told = clear_group(group, 0, 0.0026, SHIPPED)
     assert {change.clears_at is None for change in told.features} == {True, False}
     assert told.together == ()

@@ -13,6 +13,7 @@ from streams.contracts import decode, iter_datums
 from streams.scenarios.reference_populations import (
     KINDS,
     SHARING_KINDS,
+    SITES_KINDS,
     benign_population,
     campaign_population,
 )
@@ -23,7 +24,7 @@ from streams.sketch import Sketch
 _MINUTE = 60_000
 
 
-@pytest.mark.parametrize("kinds", [KINDS, SHARING_KINDS])
+@pytest.mark.parametrize("kinds", [KINDS, SHARING_KINDS, SITES_KINDS])
 def test_every_kind_is_drawn_and_none_is_a_campaign(kinds: tuple[str, ...]) -> None:
     drawn = [benign_population(seed, kinds) for seed in range(24)]
     assert all(scenario.campaign == () for scenario in drawn)
@@ -41,6 +42,9 @@ def test_each_campaign_has_bystanders() -> None:
     scenario = campaign_population(5)
     lenders = [cohort.borrows for cohort in scenario.cohort if cohort.borrows]
     assert lenders == [campaign.name for campaign in scenario.campaign]
+    bare = [one for one in scenario.campaign if not one.templates.count]
+    assert bare
+    assert all(one.facets.networks for one in bare)
 
 
 def _small(scenario: Scenario, *cohorts: Cohort) -> Scenario:
