@@ -245,6 +245,38 @@ SHAPES: Final = (
             facets=CampaignFacets(networks=15, clients=3, payments=8),
         ),
     ),
+    Shape(
+        "untemplated",
+        500,
+        80,
+        Campaign(
+            name="untemplated_shared",
+            shape="reasoning",
+            accounts=1,
+            requests_per_day=(60, 160),
+            roles=_REASONING,
+            pace="diurnal",
+            start_hour=3,
+            templates=Templates(count=0),
+            facets=CampaignFacets(networks=15, clients=3, payments=8),
+        ),
+    ),
+    Shape(
+        "untemplated, 10 %",
+        500,
+        80,
+        Campaign(
+            name="untemplated_10_shared",
+            shape="coding",
+            accounts=1,
+            requests_per_day=(60, 160),
+            roles=_CODING,
+            mix_share=0.1,
+            pace="diurnal",
+            templates=Templates(count=0),
+            facets=CampaignFacets(networks=15, clients=3, payments=8),
+        ),
+    ),
 )  # fmt: skip
 
 
