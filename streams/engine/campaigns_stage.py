@@ -47,6 +47,12 @@ MIN_OWNERS = 5
 CONFIRMING_LEVEL = 1 / 20
 """Error level of a look that confirms a campaign, which the harder rungs ask for."""
 
+GROWTH = 2.0
+"""Times the accounts of the last alert at which a campaign's growth is told again."""
+
+SHARING_GROWTH = 1.25
+"""The same without templates, where nothing but the alerts names the accounts."""
+
 _NEVER = 1 << 62
 
 Observer = Callable[[int, int, dict[str, float], Group], bool]
@@ -399,7 +405,8 @@ class CampaignsStage(MinuteStage[Output]):
             yield self._decider.publisher.notice("budget_exhausted", minute, summary)
 
     def _news(self, minute: int, group: Group, campaign: Campaign) -> Iterator[Output]:
-        if len(group.uses) >= 2 * campaign.announced:
+        growth = SHARING_GROWTH if group.infrastructure else GROWTH
+        if len(group.uses) >= growth * campaign.announced:
             campaign.announced = len(group.uses)
             summary = f"grown to {len(group.uses)} accounts"
             yield self._alert("campaign_grown", minute, campaign, group, summary)

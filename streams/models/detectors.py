@@ -49,6 +49,17 @@ DETECTOR_NOTES: Final = (
         ("infrastructure",),
     ),
     DetectorNote(
+        "groups without templates",
+        "experimental",
+        "Payments and networks that hardly anyone else uses start groups, and are one "
+        "group where two owners have both. Such a group is tested only if it mixes "
+        "several payments with several networks, against benign groups that do. A "
+        "campaign found so is told in alerts; its accounts are not actioned.",
+        "FRAUDAR (Hooi et al., KDD 2016): what is popular counts little",
+        "A payment for every account; one payment, or one network, for all.",
+        "A company with several payments and several offices, and no organization id.",
+    ),
+    DetectorNote(
         "timing and age",
         "stable",
         "Overlap of active half hours, evenness of the work, accounts opened in the "
