@@ -15,7 +15,7 @@ from streams.agents.chunked_transport import ChunkedTransport
 from streams.agents.collector import settle
 from streams.agents.columnar_table import ChunkSchema, ColumnarTable
 from streams.agents.fetched_chunk import FetchedChunk
-from streams.agents.flush_rule import HOPS
+from streams.agents.flush_rule import longest_poll
 from streams.agents.owned_partition import OwnedPartition
 from streams.agents.placed_stage import PlacedStage
 from streams.agents.stage_agent import StageAgents
@@ -58,8 +58,7 @@ class DetectorApp(faust.App):
     ) -> None:
         super().__init__(config.app_id, **options)
         self.chunk_records = config.chunk_records
-        # What one stage has sent is fetched by the time of the next one's turn.
-        self.longest_poll = config.flush_interval / HOPS
+        self.longest_poll = longest_poll(config.flush_interval)
         self.failure: BaseException | None = None
         self.on_failure: Callable[[], None] = lambda: None
         self.on_ready: Callable[[list[OwnedPartition]], None] = lambda _owned: None

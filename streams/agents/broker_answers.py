@@ -8,7 +8,7 @@ where they cannot be read as columns, aiokafka's own reader makes them, one by o
 from __future__ import annotations
 
 from collections.abc import Container
-from typing import Any
+from typing import Any, Final
 
 from aiokafka.consumer.fetcher import READ_UNCOMMITTED, FetchResult
 from aiokafka.protocol.fetch import FetchRequest
@@ -18,18 +18,27 @@ from streams.bus.record_columns import RecordColumns, read_records
 
 __all__ = ["BrokerAnswers"]
 
+_WORTHWHILE: Final = 1 << 20
+"""Bytes that the broker does not wait with. A few records cost as much to take as some
+hundreds: answered at once, a worker with little to do would be busy all the time."""
+
+_SMALL: Final = 64 * 1024
+"""Bytes of an answer that is taken out of its turn: what stages send each other is
+less, and would wait behind some ten thousand requests."""
+
 
 class BrokerAnswers:
     """Stands for the client of a fetcher, and keeps the last answer per partition.
 
-    ``longest_poll``, in seconds, is how long the broker may wait for records before it
-    answers a request that found none. Only one request is under way, and partitions
-    that it does not ask for wait for its end; Faust sets 1.5 s.
+    ``longest_poll``, in seconds, is how long the broker may wait for more records
+    before it answers. Only one request is under way, and partitions that it does not
+    ask for wait for its end; Faust sets 1.5 s.
     """
 
     def __init__(self, fetcher: Any, *, longest_poll: float) -> None:
         self._fetcher = fetcher
         fetcher._fetch_max_wait_ms = max(round(longest_poll * 1000), 1)
+        fetcher._fetch_min_bytes = _WORTHWHILE
         self._client = fetcher._client
         self._kept: dict[TP, bytes] = {}
         fetcher._client = self
@@ -46,23 +55,29 @@ class BrokerAnswers:
                     self._kept[TP(topic, partition)] = rest[-1]
         return answer
 
-    def take(self, wanted: Container[TP]) -> dict[TP, RecordColumns]:
-        """Take all that was fetched for the wanted partitions; ask for more of them.
+    def take(self, wanted: Container[TP], enough: int) -> dict[TP, RecordColumns]:
+        """Take what was fetched for the wanted partitions; ask for more of them.
 
-        Raises what aiokafka would raise for a partition.
+        After ``enough`` records of large answers only small ones are taken; the others
+        come first in the next call. Raises what aiokafka would raise for a partition.
         """
         fetcher = self._fetcher
         taken: dict[TP, RecordColumns] = {}
+        count = 0
         for tp in list(fetcher._records):
             result = fetcher._records[tp]
             if tp not in wanted:
                 if not fetcher._subscriptions.is_assigned(tp):
                     del fetcher._records[tp]
                 continue
+            small = len(self._kept.get(tp, b"")) <= _SMALL
+            if count >= enough and not small:
+                continue
             if isinstance(result, FetchResult):
                 columns = self._read(tp, result)
                 if columns.offsets:
                     taken[tp] = columns
+                    count += 0 if small else len(columns.offsets)
             elif taken:
                 break  # the error is for the next call
             del fetcher._records[tp]

@@ -13,6 +13,7 @@ from streams.agents.owned_partition import OwnedPartition
 from streams.bus.cloudevents import headers as event_headers
 from streams.bus.dead_letters import dead_letter_headers
 from streams.bus.record_batch import RecordBatch, encode_headers, record_batches
+from streams.engine.murmur2 import partition_of
 from streams.engine.stage import Output, Rejected, Row
 from streams.errors import BusError
 
@@ -20,7 +21,6 @@ __all__ = ["DEAD_LETTER_TOPIC", "SOURCE", "BrokerWriter"]
 
 DEAD_LETTER_TOPIC = "llm.requests.dlq"
 SOURCE = "distillwatch"
-_OUTPUTS_IN_FLIGHT = 2000  # bounds the futures of one flush
 
 
 class BrokerWriter:
@@ -33,6 +33,7 @@ class BrokerWriter:
 
     def __init__(self, producer: Callable[[], Any]) -> None:
         self._producer = producer
+        self._partitions: dict[str, int] = {}
 
     async def send(self, outputs: Sequence[Output]) -> None:
         """Send the outputs of a stage and wait until the broker has them all.
@@ -43,12 +44,20 @@ class BrokerWriter:
         """
         placed: dict[tuple[str, int], list[Output]] = {}
         for output in outputs:
-            if output.partition is not None:
-                placed.setdefault((output.topic, output.partition), []).append(output)
+            number = output.partition
+            if number is None:
+                number = await self._partition(output.topic, output.key)
+            placed.setdefault((output.topic, number), []).append(output)
         await asyncio.gather(
-            *(self._send_placed(*to, some) for to, some in placed.items()),
-            self._send_by_key([o for o in outputs if o.partition is None]),
+            *(self._send_placed(*to, some) for to, some in placed.items())
         )
+
+    async def _partition(self, topic: str, key: bytes | None) -> int:
+        count = self._partitions.get(topic)
+        if count is None:
+            found: set[int] = await self._producer().partitions_for(topic)
+            count = self._partitions[topic] = len(found)
+        return partition_of((key or b"").decode(), count)
 
     async def _send_placed(
         self, topic: str, partition: int, outputs: Sequence[Output]
@@ -61,22 +70,6 @@ class BrokerWriter:
         )
         for batch in batches:
             await (await self._send_batch(batch, topic, partition))
-
-    async def _send_by_key(self, outputs: Sequence[Output]) -> None:
-        producer = self._producer()
-        for begin in range(0, len(outputs), _OUTPUTS_IN_FLIGHT):
-            part = outputs[begin : begin + _OUTPUTS_IN_FLIGHT]
-            await asyncio.gather(
-                *[
-                    await producer.send(
-                        output.topic,
-                        output.value,
-                        key=output.key,
-                        headers=_headers(output),
-                    )
-                    for output in part
-                ]
-            )
 
     async def send_dead_letters(
         self,

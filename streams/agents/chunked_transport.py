@@ -26,6 +26,8 @@ from streams.engine.stage import Chunk
 __all__ = ["ChunkedConsumer", "ChunkedTransport", "IdempotentProducer"]
 
 _REBALANCE_POLL = 0.02  # s; how often a paused read looks whether it may go on
+# What is handed over at once holds back what comes after it: some 50 ms.
+_CHUNKS_AT_ONCE = 4
 _Chunks = list[FetchedChunk]
 
 
@@ -71,6 +73,7 @@ class _ChunkedThread(driver.AIOKafkaConsumerThread):
         subscriptions = fetcher._subscriptions
         # A copy: Faust changes the set in place, and an empty set means "all" below.
         wanted = frozenset(active_partitions)
+        enough = _CHUNKS_AT_ONCE * cast(ChunkedConsumer, self.consumer).chunk_records
         deadline = monotonic() + (timeout or 0.0)
         with subscriptions.fetch_context():
             while True:
@@ -87,7 +90,7 @@ class _ChunkedThread(driver.AIOKafkaConsumerThread):
                 self._begin_runs(consumer)
                 # This takes what is there without giving way, so the positions before
                 # and after belong to these records.
-                records = self._answers.take(wanted)
+                records = self._answers.take(wanted, enough)
                 for tp, position in self._positions(consumer).items():
                     self._runs[tp].position = position
                 if records:
@@ -363,7 +366,13 @@ class ChunkedConsumer(driver.Consumer):
 
 
 def _in_turn(fetched: Mapping[TP, _Chunks]) -> Iterable[tuple[TP, FetchedChunk]]:
-    rest = {tp: iter(chunks) for tp, chunks in fetched.items()}
+    """Give partition by partition in turn, those with few records first.
+
+    They are what the stages tell each other: it must not wait until there is room for
+    chunks of requests.
+    """
+    few_first = sorted(fetched.items(), key=lambda item: _records(item[1]))
+    rest = {tp: iter(chunks) for tp, chunks in few_first}
     while rest:
         for tp in list(rest):
             chunk = next(rest[tp], None)
@@ -371,6 +380,10 @@ def _in_turn(fetched: Mapping[TP, _Chunks]) -> Iterable[tuple[TP, FetchedChunk]]
                 del rest[tp]
             else:
                 yield tp, chunk
+
+
+def _records(chunks: _Chunks) -> int:
+    return sum(len(chunk.chunk.offsets) for chunk in chunks)
 
 
 class IdempotentProducer(driver.Producer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -57,6 +58,7 @@ class ColumnarTable(Table[bytes, bytes]):
             value_type=bytes,
         )
         self.source_topic = source_topic
+        self.taken = asyncio.Event()  # set when a chunk was taken, for who flushes
         self.retrying = False  # its agent waits for what a stage cannot do without
         self._make = make
 

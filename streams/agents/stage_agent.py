@@ -20,7 +20,7 @@ from faust.types import EventT, StreamT
 from streams.agents.broker_writer import BrokerWriter
 from streams.agents.columnar_table import ColumnarTable
 from streams.agents.fetched_chunk import FetchedChunk
-from streams.agents.flush_rule import HOPS, FlushRule
+from streams.agents.flush_rule import HOP, FlushRule
 from streams.agents.idle_rule import WatermarkHistory
 from streams.agents.owned_partition import Held, OwnedPartition
 from streams.agents.retries import take_with_retries
@@ -89,6 +89,7 @@ class StageAgents:
                 )
         else:
             partition.held.append(held)
+        table.taken.set()
         if partition.unflushed >= self._config.unflushed_records:
             await self.flush(partition)
 
@@ -124,22 +125,38 @@ class StageAgents:
             held.event.ack()
 
     async def flush_forever(self) -> None:
-        """Flush all partitions every interval, until the worker closes.
+        """Flush until the worker closes: the first stage by the clock, others after it.
 
-        The stages have their turns one after the other, so that what one gives is with
-        the next when that is flushed: a minute's way through all of them takes a part
-        of an interval, not one for each.
+        Raises what a flush raised that could not end the worker in order.
         """
-        hop = self._config.flush_interval / HOPS
-        rule = FlushRule()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._flush_first())
+            for table in self._tables[1:]:
+                group.create_task(self._flush_when_taken(table))
+
+    async def _flush_first(self) -> None:
+        rule, now = FlushRule(), self._app.loop.time
+        due = now()
         while not self._closing:
-            await asyncio.sleep(self._config.flush_interval - hop * len(self._tables))
+            # The time that a flush takes is part of the interval, but not all of it:
+            # a worker that cannot keep up has to take chunks, too.
+            due = max(due + self._config.flush_interval, now() + HOP)
+            await asyncio.sleep(due - now())
             self._close_idle()
-            due = rule.is_due(unflushed=self._unflushed(), waiting=self._waiting())
-            for table in self._tables:
-                if due:
-                    await self._flush(table.store.live())
-                await asyncio.sleep(hop)
+            if rule.is_due(unflushed=self._unflushed(), waiting=self._waiting()):
+                await self._flush(self._tables[0].store.live())
+
+    async def _flush_when_taken(self, table: ColumnarTable) -> None:
+        """Flush a later stage soon after something came to it.
+
+        A minute waits for its last source, so what comes within a hop is flushed at
+        once. By the clock alone, each stage would wait for a whole interval.
+        """
+        while not self._closing:
+            await table.taken.wait()
+            await asyncio.sleep(HOP)
+            table.taken.clear()
+            await self._flush(p for p in table.store.live() if p.held)
 
     def _unflushed(self) -> int:
         return sum(p.unflushed for p in self._tables[0].store.live())
@@ -198,4 +215,6 @@ class StageAgents:
     async def close(self) -> None:
         """Flush a last time, before the worker leaves its group."""
         self._closing = True
+        for table in self._tables:
+            table.taken.set()
         await self.flush_all()

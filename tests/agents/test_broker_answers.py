@@ -49,7 +49,7 @@ async def _all(consumer: Any, answers: BrokerAnswers, tps: list[TP]) -> dict[TP,
     found: dict[TP, list[Any]] = {tp: [] for tp in tps}
     while sum(map(len, found.values())) < _COUNT:
         with consumer._fetcher._subscriptions.fetch_context():
-            for tp, columns in answers.take(frozenset(tps)).items():
+            for tp, columns in answers.take(frozenset(tps), _COUNT).items():
                 found[tp] += [
                     (o, t, k, v, tuple(h))
                     for o, v, t, k, h in zip(*columns, strict=True)
@@ -84,7 +84,7 @@ def test_all_records_come_once_in_order_and_positions_follow(
             again: list[int] = []
             while len(again) < 800:
                 with consumer._fetcher._subscriptions.fetch_context():
-                    for columns in answers.take(frozenset(tps)).values():
+                    for columns in answers.take(frozenset(tps), _COUNT).values():
                         again += columns.offsets
                 await asyncio.sleep(0.01)
             assert again == [*range(700, 1500)]
@@ -125,14 +125,40 @@ def test_partitions_that_are_not_wanted_wait(broker: str, topic: str) -> None:
             taken: dict[TP, Any] = {}
             while not taken:
                 with consumer._fetcher._subscriptions.fetch_context():
-                    taken = answers.take({tps[1]})
+                    taken = answers.take({tps[1]}, _COUNT)
                 await asyncio.sleep(0.01)
             assert [*taken] == [tps[1]]
             rest: dict[TP, Any] = {}
             while not rest:
-                rest = answers.take({tps[0]})
+                rest = answers.take({tps[0]}, _COUNT)
                 await asyncio.sleep(0.01)
             assert rest[tps[0]].offsets[0] == 0
+
+    asyncio.run(run())
+
+
+def test_after_enough_records_only_small_answers_are_taken(broker: str) -> None:
+    name = "small-and-large-answers"
+    admin = AdminClient({"bootstrap.servers": broker})
+    admin.create_topics([NewTopic(name, 3, 1)])[name].result()
+    producer = Producer({"bootstrap.servers": broker})
+    for partition, size in enumerate((100_000, 100_000, 10)):
+        producer.produce(name, b"v" * size, partition=partition)
+    assert producer.flush(30) == 0
+
+    async def run() -> None:
+        async with _consumer(broker, name) as (consumer, _):
+            tps = [TP(name, partition) for partition in range(3)]
+            consumer.assign(tps)
+            answers = BrokerAnswers(consumer._fetcher, longest_poll=0.05)
+            while len(consumer._fetcher._records) < len(tps):  # noqa: ASYNC110 - aiokafka tells nobody
+                await asyncio.sleep(0.01)
+            with consumer._fetcher._subscriptions.fetch_context():
+                first = answers.take(frozenset(tps), 1)
+                second = answers.take(frozenset(tps), 1)
+            assert tps[2] in first
+            assert len(first) == 2
+            assert first.keys() | second.keys() == set(tps)
 
     asyncio.run(run())
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.agents.app import make_app
-from streams.agents.chunked_transport import ChunkedConsumer
+from streams.agents.chunked_transport import ChunkedConsumer, _in_turn
 from streams.agents.fetched_chunk import FetchedChunk
 from streams.config import Config
 from streams.engine.stage import Chunk
@@ -136,3 +136,14 @@ def test_what_faust_skips_in_a_rebalance_is_not_acknowledged(
     stale.applied = True
     assert not consumer.ack(message)
     assert _committable(consumer) is None
+
+
+def test_what_is_little_is_handed_over_first() -> None:
+    fetched = {
+        TP("requests", 0): _chunks([1000, 1000], [1], 0),
+        TP("requests", 1): _chunks([1000, 500], [1], 0),
+        TP("facets", 2): _chunks([3], [1], 7),
+    }
+    order = [(tp.topic, chunk.start) for tp, chunk in _in_turn(fetched)]
+    assert order[0] == ("facets", 7)
+    assert [topic for topic, _ in order[1:]] == ["requests"] * 4

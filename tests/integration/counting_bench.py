@@ -63,6 +63,9 @@ class Bench:
         new = [NewTopic(t, n, 1) for t, n in topics.items() if t not in present]
         for created in (self.admin.create_topics(new) if new else {}).values():
             created.result()
+        # The broker's own list follows a moment later.
+        while not topics.keys() <= self.admin.list_topics(timeout=10).topics.keys():
+            time.sleep(0.05)
 
     def produce(
         self, partition: int, value: bytes, headers: dict[str, bytes] | None = None

@@ -7,11 +7,11 @@ for the clock: up to a minute from an account's request to the end of its minute
 a partition with little traffic longer, until something later arrives. That part is told
 apart, in event time, since traffic is replayed faster than it was.
 
-From the deciding event on, three stages wait for a flush each: the first one between
-none and a whole flush interval, each of the others a tenth of one, if what it gets has
-arrived by then, as it has in one worker that is not overloaded; else one interval more.
-So of the latency between 0.2 and 1.2 flush intervals are waiting, 0.7 in the mean.
-Offsets are committed after outputs are sent, so the commit is no part of it.
+From the deciding event on, three waits go by the clock, and are told apart: for the
+flush of the first stage, which comes every flush interval; for the broker, which holds
+each of three answers back until there is more to tell; and for what else comes to each
+of the two later stages before they are flushed. Offsets are committed after outputs are
+sent, so the commit interval is no part of it. The rest is work, and waiting for work.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import msgspec
 import numpy as np
 from confluent_kafka import Consumer, TopicPartition
 
+from streams.agents.flush_rule import HOP, longest_poll
 from streams.bus.kafka_settings import client_settings
 from streams.cli.benchmarks.loader import Pacer, finish, load, producer, send
 from streams.cli.benchmarks.partitioned import Records, cut, read_records
@@ -49,15 +50,17 @@ _WARM_UP: Final = 0.4
 _TIMEOUT: Final = 300.0  # s
 _SETTLE: Final = 3.0  # s after the last event, for its actions to arrive
 _POLL: Final = 0.05  # s
-_STAGES_WAIT: Final = 0.7  # flush intervals in the mean, see above
+_ANSWERS: Final = 3  # of the broker on the way
+_LATER_STAGES: Final = 2
 
 
 class LoadLatency(msgspec.Struct, frozen=True):
     """Latency at one load; times in milliseconds but where the name says ``_s``.
 
-    ``flush_ms`` is what waiting for flushes makes of it in the mean. ``minute_wait_s``
-    is event time from the end of an action's minute to its deciding event, the median;
-    within the minute 30 s are waited in the mean.
+    ``flush_ms`` is what waiting for the flush makes of it in the mean, ``hops_ms`` what
+    waiting for the broker and for other partitions does. ``minute_wait_s`` is event
+    time from the end of an action's minute to its deciding event, the median; within
+    the minute 30 s are waited in the mean.
     """
 
     load: float
@@ -68,6 +71,7 @@ class LoadLatency(msgspec.Struct, frozen=True):
     p99_ms: float
     p99_9_ms: float
     flush_ms: float
+    hops_ms: float
     minute_wait_s: float
     sender_late_s: float
 
@@ -144,6 +148,7 @@ def _warm_worker(
         goal = [max(end - config.chunk_records, 0) for end in offsets.ends()]
         with stand.worker(config, bound=True) as worker:
             offsets.wait(REQUESTS, goal, [worker], timeout=_TIMEOUT)
+            offsets.wait_until_still()
             yield config
             worker.check()
 
@@ -244,7 +249,12 @@ def _paced(
         p50_ms=round(p50, 1),
         p99_ms=round(p99, 1),
         p99_9_ms=round(p99_9, 1),
-        flush_ms=config.flush_interval * _STAGES_WAIT * 1000,
+        flush_ms=round(config.flush_interval / 2 * 1000, 1),
+        hops_ms=round(_hops(config.flush_interval) * 1000, 1),
         minute_wait_s=round(float(np.median(waited or [np.nan])), 1),
         sender_late_s=round(pacer.latest, 3),
     )
+
+
+def _hops(flush_interval: float) -> float:
+    return _ANSWERS * longest_poll(flush_interval) / 2 + _LATER_STAGES * HOP

@@ -84,7 +84,9 @@ class Pacer:
     """Sends records at a number of events per second, from a thread of its own.
 
     As a context it ends at the end. ``on_slot`` is told the records, the range of
-    those that go out together, and the time by the monotonic clock.
+    those that go out together, and the time by the monotonic clock. The first record
+    goes ahead, and the clock starts once it is delivered: an idempotent producer waits
+    for half a second until it has its number.
     """
 
     def __init__(
@@ -132,18 +134,23 @@ class Pacer:
             self._error = error
 
     def _send(self) -> None:
+        self._send_slot(self._batches[0], 0, 1)
+        finish(self._producer)
         began = time.monotonic()
-        for records in self._batches:
-            at = 0
+        for number, records in enumerate(self._batches):
+            at = 0 if number else 1
             while at < len(records.values) and not self._stopping.is_set():
                 now = time.monotonic()
                 due = int((now - began + _SLOT) * self._rate) - self.sent
                 end = min(at + due, len(records.values))
                 if end > at:
-                    self._on_slot(records, at, end, now)
-                    send(self._producer, records, at, end)
-                    self.sent += end - at
+                    self._send_slot(records, at, end)
                     at = end
                 late = now - began - self.sent / self._rate
                 self.latest = max(self.latest, late)
                 time.sleep(_SLOT)
+
+    def _send_slot(self, records: Records, start: int, end: int) -> None:
+        self._on_slot(records, start, end, time.monotonic())
+        send(self._producer, records, start, end)
+        self.sent += end - start

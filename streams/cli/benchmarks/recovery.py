@@ -115,7 +115,7 @@ def measure_recovery(
             # All but the minute that the closing events opened, at chunks' grain.
             goal = [max(end - config.chunk_records, 1) for end in offsets.ends()]
             offsets.wait(REQUESTS, goal, [worker], timeout=_TIMEOUT)
-            _wait_until_still(offsets)
+            offsets.wait_until_still()
         step("starting with the changelog")
         batches = source.trickle(accounts)
         # It flows while nobody is there, as traffic does.
@@ -163,12 +163,6 @@ def _wait_for_more(
             raise BusError(f"no worker went on within {_TIMEOUT:.0f} s")
         time.sleep(_POLL)
     return time.monotonic()
-
-
-def _wait_until_still(offsets: Offsets) -> None:
-    before: list[int] = []
-    while before != (before := offsets.committed()):
-        time.sleep(2.0)
 
 
 def _longest_pause(

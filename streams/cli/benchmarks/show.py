@@ -135,13 +135,13 @@ def _title(name: str) -> str:
 
 def latency_table(result: LatencyResult) -> Table:
     """Show the latency at each load, with a bar of its 99th percentile."""
-    headings = ("load", "flush every", "p50", "p99", "p99.9", "of it flushes")
+    headings = ("load", "flush every", "p50", "p99", "p99.9", "flush", "hops")
     title = f"deciding event to action, capacity {result.capacity:,.0f} events/s"
     table = bar_table(title, headings)
     rows = [*result.loads, result.low_latency]
     slowest = max(row.p99_ms for row in rows)
     for row in rows:
-        times = (row.p50_ms, row.p99_ms, row.p99_9_ms, row.flush_ms)
+        times = (row.p50_ms, row.p99_ms, row.p99_9_ms, row.flush_ms, row.hops_ms)
         cells = [
             f"{row.load:.0%}, {row.actions:,} actions",
             f"{row.flush_interval_s * 1000:.0f} ms",

@@ -41,6 +41,7 @@ _STARTS: Final = 3  # of the broker, on different ports
 _ANSWER_TIMEOUT: Final = 10.0  # s
 _FORGET_TIMEOUT: Final = 15.0  # s until a deleted topic's name is free again
 _POLL: Final = 0.02  # s: the grain of what is measured by looking at offsets
+_STILL: Final = 2.0  # s; four flush intervals
 _LOG_LINES: Final = 12
 _WORKER: Final = [sys.executable, "-m", "streams.cli.benchmarks.worker"]
 
@@ -289,3 +290,9 @@ class Offsets:
                 left = sum(goal) - sum(committed)
                 raise BusError(f"{left:,} records of {topic} are left: {timeout:.0f} s")
             time.sleep(_POLL)
+
+    def wait_until_still(self) -> None:
+        """Wait until no stage has committed anything for a while."""
+        before: list[list[int]] = []
+        while before != (before := [self.committed(topic) for topic in self.topics]):
+            time.sleep(_STILL)
