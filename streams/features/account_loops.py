@@ -37,8 +37,6 @@ class RowColumns(NamedTuple):
     hour_events: Any
     hour_peak: Any
     day: Any
-    day_events: Any
-    day_peak: Any
     hours_of_day: Any
     active_hours: Any
     tokens_in: Any
@@ -83,26 +81,25 @@ def update_loop(
         while end < len(slots) and slots[end] == slot:
             end += 1
         in_minute = 0
-        hour, day = np.int64(rows.hour[slot]), np.int64(rows.day[slot])
+        hour = np.int64(rows.hour[slot])
         for event in range(begin, end):
             # The local gate; see `streams.features.template_gate`.
-            filling = np.uint16(exact[event])
+            filling = np.uint8(exact[event])
             open_ = False
-            for lag in range(1, remembered + 1):
-                earlier = event - lag
-                if earlier >= begin:
-                    if np.uint16(exact[earlier]) != filling:
-                        for kind in range(kinds):
-                            tag = np.uint32(templates[event, kind])
-                            if tag and tag == np.uint32(templates[earlier, kind]):
-                                passed[event, kind] = open_ = True
-                else:
-                    place = remembered + earlier - begin
-                    if rows.recent_exact[slot, place] != filling:
-                        for kind in range(kinds):
-                            tag = np.uint32(templates[event, kind])
-                            if tag and tag == rows.recent[slot, place, kind]:
-                                passed[event, kind] = open_ = True
+            for kind in range(kinds):
+                tag = np.uint16(templates[event, kind])
+                if tag:
+                    for place in range(remembered):
+                        if (
+                            rows.recent[slot, place, kind] == tag
+                            and rows.recent_exact[slot, place] != filling
+                        ):
+                            passed[event, kind] = open_ = True
+                            break
+            place = np.int64(rows.events[slot]) % remembered
+            rows.recent_exact[slot, place] = filling
+            for kind in range(kinds):
+                rows.recent[slot, place, kind] = np.uint16(templates[event, kind])
             rows.events[slot] += np.uint32(1)
             if open_:
                 rows.templated[slot] += np.uint32(1)
@@ -116,17 +113,11 @@ def update_loop(
                     rows.hour[slot] = hour
                     rows.hour_events[slot] = 0
                     rows.active_hours[slot] += np.uint32(1)
-                if hour // _HOURS_PER_DAY != day:
-                    day = hour // _HOURS_PER_DAY
-                    rows.day[slot] = day
-                    rows.day_events[slot] = 0
                 rows.hours_of_day[slot] |= np.uint32(1 << (hour % _HOURS_PER_DAY))
             in_minute += 1
             rows.hour_events[slot] += np.uint32(1)
-            rows.day_events[slot] += np.uint32(1)
             rows.minute_peak[slot] = max(rows.minute_peak[slot], in_minute)
             rows.hour_peak[slot] = max(rows.hour_peak[slot], rows.hour_events[slot])
-            rows.day_peak[slot] = max(rows.day_peak[slot], rows.day_events[slot])
             rows.tokens_in[slot] += np.uint64(tokens_in[event])
             rows.tokens_out[slot] += np.uint64(tokens_out[event])
             rows.tokens_reasoning[slot] += np.uint64(tokens_reasoning[event])
@@ -135,19 +126,7 @@ def update_loop(
             for bit in range(_MARKERS):
                 rows.markers[slot, bit] += np.uint32((bits >> bit) & 1)
         rows.last_minute[slot] = minutes[end - 1]
-        count = end - begin
-        for place in range(remembered):
-            source = place + count - remembered
-            if source >= 0:
-                rows.recent_exact[slot, place] = np.uint16(exact[begin + source])
-                for kind in range(kinds):
-                    tag = np.uint32(templates[begin + source, kind])
-                    rows.recent[slot, place, kind] = tag
-            else:
-                moved = place + count
-                rows.recent_exact[slot, place] = rows.recent_exact[slot, moved]
-                for kind in range(kinds):
-                    rows.recent[slot, place, kind] = rows.recent[slot, moved, kind]
+        rows.day[slot] = hour // _HOURS_PER_DAY
         begin = end
 
 

@@ -114,6 +114,7 @@ def update_rows(
     rows["events"][slots] = updated.events[ends]
     rows["templated"][slots] = updated.templated[ends]
     rows["last_minute"][slots] = batch.minute[ends]
+    rows["day"][slots] = batch.minute[ends] // MINUTES_PER_DAY
     _add_rates(rows, batch)
     for field, column in (
         ("tokens_in", batch.tokens_in),
@@ -173,27 +174,23 @@ def _add_rates(rows: npt.NDArray[Any], batch: EventColumns) -> None:
         batch.slot[starts],
         np.left_shift(np.uint32(1), hour_of_day[starts]),
     )
-    newly_active = _add_bucket(rows, batch.slot, hour, "hour")
+    newly_active = _count_by_hour(rows, batch.slot, hour)
     np.add.at(rows["active_hours"], newly_active, np.uint32(1))
-    _add_bucket(rows, batch.slot, batch.minute // MINUTES_PER_DAY, "day")
 
 
-def _add_bucket(
-    rows: npt.NDArray[Any],
-    slot: npt.NDArray[np.int64],
-    bucket: npt.NDArray[np.int64],
-    field: str,
+def _count_by_hour(
+    rows: npt.NDArray[Any], slot: npt.NDArray[np.int64], hour: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
-    """Count events per bucket of time; return the account of each new bucket."""
-    starts = run_starts(slot, bucket)
+    """Count events by hour; return the account of each hour that is new to it."""
+    starts = run_starts(slot, hour)
     accounts = slot[starts]
     counts = np.diff(np.append(starts, len(slot))).astype(np.uint32)
-    same = rows[field][accounts] == bucket[starts]
-    counts[same] += rows[f"{field}_events"][accounts[same]]
-    np.maximum.at(rows[f"{field}_peak"], accounts, counts)
+    same = rows["hour"][accounts] == hour[starts]
+    counts[same] += rows["hour_events"][accounts[same]]
+    np.maximum.at(rows["hour_peak"], accounts, counts)
     last = np.flatnonzero(np.append(accounts[1:] != accounts[:-1], True))
-    rows[field][accounts[last]] = bucket[starts[last]]
-    rows[f"{field}_events"][accounts[last]] = counts[last]
+    rows["hour"][accounts[last]] = hour[starts[last]]
+    rows["hour_events"][accounts[last]] = counts[last]
     fresh: npt.NDArray[np.int64] = accounts[~same]
     return fresh
 

@@ -30,7 +30,8 @@ def open_templates(
     Parameters
     ----------
     rows
-        The account table's array; ``recent`` and ``recent_exact`` are updated.
+        The account table's array; ``recent`` and ``recent_exact`` are updated, and
+        ``events`` says how many requests there were before.
     slots
         The distinct accounts of the batch, in the order of ``starts``, shape (u,).
     starts
@@ -55,12 +56,14 @@ def open_templates(
     begin = starts + RECENT_REQUESTS * np.arange(users)
     memory = begin[:, None] + np.arange(RECENT_REQUESTS)
     size = count + RECENT_REQUESTS * users
-    tags = np.empty((size, len(TEMPLATE_KINDS)), np.uint32)
-    fillings = np.empty(size, np.uint16)
-    tags[memory] = rows["recent"][slots]
-    fillings[memory] = rows["recent_exact"][slots]
-    new_tags = templates.astype(np.uint32)
-    new_fillings = exact.astype(np.uint16)
+    tags = np.empty((size, len(TEMPLATE_KINDS)), np.uint16)
+    fillings = np.empty(size, np.uint8)
+    before = rows["events"][slots, None].astype(np.int64)
+    oldest_first = (before + np.arange(RECENT_REQUESTS)) % RECENT_REQUESTS
+    tags[memory] = rows["recent"][slots[:, None], oldest_first]
+    fillings[memory] = rows["recent_exact"][slots[:, None], oldest_first]
+    new_tags = templates.astype(np.uint16)
+    new_fillings = exact.astype(np.uint8)
     tags[position] = new_tags
     fillings[position] = new_fillings
 
@@ -73,6 +76,7 @@ def open_templates(
 
     end = begin + lengths
     newest = end[:, None] + np.arange(RECENT_REQUESTS)
-    rows["recent"][slots] = tags[newest]
-    rows["recent_exact"][slots] = fillings[newest]
+    places = (oldest_first + lengths[:, None]) % RECENT_REQUESTS
+    rows["recent"][slots[:, None], places] = tags[newest]
+    rows["recent_exact"][slots[:, None], places] = fillings[newest]
     return passed

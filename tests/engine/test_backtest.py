@@ -10,6 +10,7 @@ from event_streams import EPOCH, Burst, campaign, records
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lenient_reference import lenient_reference
+from msgspec.structs import astuple
 
 from streams.contracts.records import Action, Mode, decode_record, encode_record
 from streams.engine import replay as replay_module
@@ -130,14 +131,19 @@ def test_each_policy_acts_as_if_it_were_alone(one: Policy, other: Policy) -> Non
             assert count.subjects[place] == rungs.count(count.rung)
             assert count.enforced[place] == enforced.count(count.rung)
     for each in result.changes:
-        own, then = each.before, each.after
-        kinds = {
-            "gains": own.rung is None,
-            "loses": then.rung is None,
-            "enforced": own.rung == then.rung and own.enforced is None,
-            "shadow": own.rung == then.rung and then.enforced is None,
+        (own, was), (then, now) = (
+            tuple(-1 if rung is None else RUNGS.index(rung) for rung in both)
+            for both in (astuple(each.before), astuple(each.after))
+        )
+        expected_kind = {
+            own < 0: "gains",
+            then < 0: "loses",
+            0 <= own < then: "harder",
+            0 <= then < own: "milder",
+            own == then and was < now: "enforced",
+            own == then and now < was: "shadow",
         }
-        assert kinds.get(each.kind, own.rung != then.rung)
+        assert each.kind == expected_kind[True]
 
 
 def test_a_shadow_scenario_keeps_the_actions_and_enforces_none() -> None:

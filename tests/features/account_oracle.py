@@ -19,6 +19,7 @@ from streams.features.account_row import (
     MARKER_COUNT,
     MODEL_SLOTS,
     RECENT_REQUESTS,
+    ROW_VERSION,
     TEMPLATE_KINDS,
 )
 from streams.features.event_columns import EventColumns
@@ -132,7 +133,6 @@ class Account:
     last_minute: int = 0
     minutes: Counter[int] = field(default_factory=Counter)
     hours: Counter[int] = field(default_factory=Counter)
-    days: Counter[int] = field(default_factory=Counter)
     tokens: list[int] = field(default_factory=list)
     models: Counter[int] = field(default_factory=Counter)
     markers: Counter[int] = field(default_factory=Counter)
@@ -143,15 +143,14 @@ class Account:
 
     def gate(self, event: Event) -> tuple[bool, ...]:
         """Tell which templates pass: seen lately with another filling."""
-        tags = tuple(template % 2**32 for template in event.templates)
+        tags = tuple(template % 2**16 for template in event.templates)
+        filling = event.exact % 2**8
         passed = tuple(
             tag != 0
-            and any(
-                old[kind] == tag and exact != event.exact for old, exact in self.recent
-            )
+            and any(old[kind] == tag and other != filling for old, other in self.recent)
             for kind, tag in enumerate(tags)
         )
-        self.recent.append((tags, event.exact))
+        self.recent.append((tags, filling))
         return passed
 
     def new_facets(self, event: Event) -> tuple[bool, ...]:
@@ -169,7 +168,6 @@ class Account:
         self.last_minute = event.minute
         self.minutes[event.minute] += 1
         self.hours[event.minute // 60] += 1
-        self.days[event.minute // 1440] += 1
         self.tokens.append(event.tokens)
         self.models[event.model] += 1
         self.markers.update(
@@ -182,9 +180,9 @@ class Account:
         models = [0] * MODEL_SLOTS
         for model, uses in self.models.items():
             models[buckets[model]] += uses
-        hour, day = max(self.hours), max(self.days)
+        hour = max(self.hours)
         return {
-            "version": 1,
+            "version": ROW_VERSION,
             "owner": self.first.owner,
             "created_minute": self.first.created,
             "first_minute": self.first.minute,
@@ -195,9 +193,7 @@ class Account:
             "hour": hour,
             "hour_events": self.hours[hour],
             "hour_peak": max(self.hours.values()),
-            "day": day,
-            "day_events": self.days[day],
-            "day_peak": max(self.days.values()),
+            "day": self.last_minute // 1440,
             "hours_of_day": sum(1 << h for h in {hour % 24 for hour in self.hours}),
             "active_hours": len(self.hours),
             "tokens_in": sum(self.tokens),

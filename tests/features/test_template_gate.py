@@ -20,6 +20,7 @@ def _gate(rows: npt.NDArray[Any], requests: list[tuple[int, int]]) -> list[bool]
     templates[:, 0] = [template for template, _ in requests]
     exact = np.array([filling for _, filling in requests], np.uint64)
     passed = open_templates(rows, np.array([0]), np.array([0]), templates, exact)
+    rows["events"] += np.uint32(len(requests))
     assert not passed[:, 1:].any()
     return [bool(one) for one in passed[:, 0]]
 
