@@ -1,10 +1,12 @@
 """How groups begin, grow and become one.
 
 Every suspect template starts a group of its own. Two groups become one when they have
-most of their accounts in common, or when an infrastructure facet that hardly anyone
-else uses holds most of both. There is no closure over weak links: one carrier's
-network, one popular SDK or one common closing sentence joins nobody. How groups begin
-with payments and networks is told in `shared_infrastructure`.
+most of their accounts in common, when an infrastructure facet that hardly anyone else
+uses holds most of both, or when they have some accounts in common and come from the
+same networks or payments, which hardly anyone else uses. There is no closure over weak
+links: one carrier's network, one popular SDK or one common closing sentence joins
+nobody. How groups begin with payments and networks is told in
+`shared_infrastructure`.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections import Counter
 from collections.abc import Container, Iterable
 from typing import Final
 
+from streams.campaigns.common_places import PLACE_KINDS, common_places
 from streams.campaigns.group import Group
 from streams.campaigns.link_graph import Edge, LinkGraph
 from streams.campaigns.member_features import GroupProfile
@@ -24,10 +27,7 @@ MIN_SHARED_ACCOUNTS: Final = 5
 """Accounts that two groups must share before they may become one."""
 
 MIN_CONTAINMENT: Final = 0.8
-"""Share of each group's accounts that a payment or network must hold to join them.
-Clients and TLS fingerprints are too few in the world to join groups."""
-
-JOINING_KINDS: Final = frozenset({"payment", "network"})
+"""Share of each group's accounts that a payment or network must hold to join them."""
 
 MIN_OVERLAP: Final = 0.5
 """Share of both groups' accounts together that must be in both: many accounts of a
@@ -38,6 +38,19 @@ MIN_ABSORBED: Final = 0.8
 
 MIN_SIBLING: Final = 0.3
 """Share of the smaller of two found campaigns' accounts that makes them one."""
+
+MIN_AKIN: Final = 0.05
+"""Share of both groups' accounts together that must be in both when they come from the
+same places. An account is in a group from its second use of the template: the groups
+of a campaign with six templates have little in common for its first thousand uses."""
+
+MIN_AKIN_ACCOUNTS: Final = 3
+"""Accounts that must be in both groups then."""
+
+MIN_COMMON_PLACES: Final = 0.2
+"""How far two groups must come from the same places, in units of `common_places`: of
+pairs of groups of simulated campaigns that share 5 % of their accounts, nearly all
+reach it, and of pairs of unrelated honest groups a third."""
 
 MIN_PURITY: Final = 0.5
 """Share of a facet's accounts that must bear evidence before it joins groups."""
@@ -126,6 +139,7 @@ class Groups:
             for number, count in shared.items()
             if number == home.number
             or self._are_one(count, home, self.by_number[number], campaigns)
+            or self._are_akin(count, home, self.by_number[number])
         )
 
     def shared(self, accounts: Iterable[str]) -> Counter[int]:
@@ -154,11 +168,19 @@ class Groups:
         union = len(small.uses) + len(large.uses) - shared
         return shared >= MIN_OVERLAP * union
 
+    def _are_akin(self, shared: int, one: Group, other: Group) -> bool:
+        union = len(one.uses) + len(other.uses) - shared
+        return (
+            shared >= MIN_AKIN_ACCOUNTS
+            and shared >= MIN_AKIN * union
+            and common_places(self.graph, one, other) >= MIN_COMMON_PLACES
+        )
+
     def _joined_by_infrastructure(self, facet: int) -> list[int]:
         node = self.graph.facets[facet]
         members = self.graph.members[facet]
         pure = len(members) >= MIN_PURITY * node.degree
-        if node.kind_name not in JOINING_KINDS or not pure:
+        if node.kind_name not in PLACE_KINDS or not pure:
             return []
         return sorted(
             number

@@ -38,6 +38,7 @@ from streams.features.account_update import (
 from streams.features.event_columns import EventColumns
 from streams.features.facet_directory import FacetDirectory
 from streams.features.segments import run_starts
+from streams.features.shared_templates import SharedTemplates
 from streams.models.likeness import Likeness, account_features
 from streams.sketch.catalogue import CatalogueIndex
 
@@ -65,6 +66,7 @@ before that forgets it."""
 
 _ACCOUNT: Final = b"a"
 _FACET: Final = b"f"
+_TEMPLATES: Final = b"t"
 
 
 class _Marker(msgspec.Struct, frozen=True, array_like=True):
@@ -91,6 +93,7 @@ class AccountsStage:
         self.partition = partition
         self.accounts = AccountTable()
         self.directory = FacetDirectory()
+        self.shared_templates = SharedTemplates()
         self.intake = EventIntake(
             self.accounts,
             self.directory,
@@ -246,6 +249,7 @@ class AccountsStage:
             refused = events.slot[events.refused]
             np.add.at(rows["refused"], refused, np.uint32(1))
             order = order[~events.refused[order]]
+        self._mark_shared(rows, events)
         place = np.full(len(events), -1)
         place[order] = np.arange(len(order))
         events = events.select(order)
@@ -262,6 +266,14 @@ class AccountsStage:
             # What is known of an account travels with its next payment.
             rows["facets_sent"][looking, PAYMENT] = 0
             events, sharing = events.select(~now), sharing[~now]
+
+    def _mark_shared(self, rows: npt.NDArray[Any], events: EventColumns) -> None:
+        counted = np.flatnonzero(~events.refused)
+        events.shared[counted] = self.shared_templates.mark(
+            events.templates[counted],
+            rows["owner"][events.slot[counted]],
+            events.exact[counted],
+        )
 
     def _apply_round(
         self,
@@ -320,7 +332,7 @@ class AccountsStage:
         return out.add_sums(events, first, by_time, self.directory)
 
     def dirty_rows(self) -> list[Row]:
-        """Give changed account and facet rows, then the marker."""
+        """Give changed rows of accounts, facets and templates, then the marker."""
         marker = _Marker(ROW_VERSION, self._applied_offset, self._sent_minute)
         if marker == self._flushed:
             return []
@@ -332,6 +344,10 @@ class AccountsStage:
         rows += [
             Row(_FACET + bytes([kind]) + name.encode(), packed)
             for kind, name, packed in self.directory.take_dirty()
+        ]
+        rows += [
+            Row(_TEMPLATES + page.to_bytes(2, "little"), packed)
+            for page, packed in self.shared_templates.take_dirty()
         ]
         rows.append(Row(MARKER, msgspec.msgpack.encode(marker)))
         return rows
@@ -359,12 +375,16 @@ class AccountsStage:
                 accounts.append((key[1:].decode(), value))
             elif key[:1] == _FACET:
                 facets.append((key[1], key[2:].decode(), value))
+            elif key[:1] == _TEMPLATES and value is not None:
+                page = int.from_bytes(key[1:], "little")
+                self.shared_templates.restore(page, value)
         self.accounts.restore(accounts)
         self.directory.restore(facets)
 
     def restored(self) -> None:
         """Drop rows behind the last marker: their flush was never completed."""
         self._restoring.drop()
+        self.shared_templates.restored()
 
 
 def _tell_anew(rows: npt.NDArray[Any], events: EventColumns) -> None:

@@ -152,6 +152,7 @@ class EventIntake:
             ),
             markers=sketch.markers,
             templates=templates,
+            shared=np.zeros(templates.shape, bool),
             exact=sketch.exact,
             infrastructure=infrastructure,
         )

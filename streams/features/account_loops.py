@@ -71,7 +71,8 @@ def update_loop(
 ) -> None:
     """Add events, sorted by account and then in log order; fill the last three arrays.
 
-    ``buckets`` are those of the events' models. ``passed`` comes with False.
+    ``buckets`` are those of the events' models. ``passed`` comes with what the shared
+    gate lets pass.
     """
     remembered, kinds = rows.recent.shape[1], rows.recent.shape[2]
     begin = 0
@@ -87,6 +88,7 @@ def update_loop(
             filling = np.uint8(exact[event])
             open_ = False
             for kind in range(kinds):
+                open_ |= passed[event, kind]
                 tag = np.uint16(templates[event, kind])
                 if tag:
                     for place in range(remembered):

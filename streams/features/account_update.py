@@ -43,7 +43,7 @@ _ONE: Final = np.uint64(1)
 class Updated(NamedTuple):
     """What the update learned of each event, in the order of the batch.
 
-    ``passed`` (n, 5): template keys that pass the local gate. ``events`` and
+    ``passed`` (n, 5): template keys that pass a gate. ``events`` and
     ``templated``: the account's totals up to and including the event.
     """
 
@@ -101,6 +101,7 @@ def update_rows(
     slots = batch.slot[starts]
     lengths = np.diff(np.append(starts, len(batch)))
     passed = open_templates(rows, slots, starts, batch.templates, batch.exact)
+    passed |= batch.shared
     templated: npt.NDArray[np.bool_] = np.any(passed, axis=1)
     everything = np.ones(len(batch), bool)
     events_before = rows["events"][slots].astype(np.int64)
@@ -143,7 +144,7 @@ def _update_with_loop(
     )
 
     updated = Updated(
-        np.zeros(batch.templates.shape, bool),
+        np.ascontiguousarray(batch.shared).copy(),
         np.empty(len(batch), np.int64),
         np.empty(len(batch), np.int64),
     )

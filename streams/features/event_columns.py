@@ -19,7 +19,8 @@ class EventColumns:
     ``minute`` is the event-time minute in which the event *counts*: its own, or the
     partition's open minute when it came late. ``slot`` and ``infrastructure`` are row
     numbers of the partition's account table and facet directory (-1: absent).
-    ``templates`` (n, 5) and ``exact`` are keyed hashes from the sketch, 0 if absent.
+    ``templates`` (n, 5) and ``exact`` are keyed hashes from the sketch, 0 if absent;
+    ``shared`` (n, 5) tells which templates the shared gate lets pass, once it has run.
     """
 
     offset: npt.NDArray[np.int64]
@@ -35,6 +36,7 @@ class EventColumns:
     markers: npt.NDArray[np.uint32]
     templates: npt.NDArray[np.uint64]
     exact: npt.NDArray[np.uint64]
+    shared: npt.NDArray[np.bool_]
     infrastructure: npt.NDArray[np.int64]
 
     def __len__(self) -> int:

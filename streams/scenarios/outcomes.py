@@ -12,6 +12,7 @@ from typing import NamedTuple, Self, TypeVar
 
 import msgspec
 import polars as pl
+from msgspec.structs import replace
 
 from streams.contracts.containers import read_container
 from streams.contracts.records import Rung
@@ -21,6 +22,9 @@ from streams.scenarios.simulate import EVENTS, EXCHANGES, TRUTH
 __all__ = ["ACTIONS", "ALERTS", "Action", "Alert", "Outcome"]
 
 ACTIONS, ALERTS = "actions.jsonl", "alerts.jsonl"
+_MINUTE = 60_000
+"""Milliseconds. What is decided about a minute carries its first millisecond, and is
+decided when the minute is over: that is when it stops an exchange."""
 _EXCHANGES = ["event_id", "account_id", "campaign"]
 _TRUTH = ["account_id", "cohort", "campaign"]
 
@@ -53,6 +57,7 @@ class Outcome(NamedTuple):
     ``truth``: account_id, cohort, campaign (empty for ordinary accounts).
     ``exchanges``: account_id, campaign, time (ms) of campaign exchanges, in time order.
     ``account_days``: days, of ordinary accounts with at least one event on them.
+    Actions and alerts have the time at which their minute was over.
     """
 
     truth: pl.DataFrame
@@ -91,8 +96,14 @@ class Outcome(NamedTuple):
             ).sort("time", maintain_order=True),
             events=len(events),
             account_days=len(ordinary.select("account_id", day).unique()),
-            actions=_lines(folder / ACTIONS, Action),
-            alerts=_lines(folder / ALERTS, Alert),
+            actions=[
+                replace(each, issued_at=each.issued_at + _MINUTE)
+                for each in _lines(folder / ACTIONS, Action)
+            ],
+            alerts=[
+                replace(each, occurred_at=each.occurred_at + _MINUTE)
+                for each in _lines(folder / ALERTS, Alert)
+            ],
         )
 
 

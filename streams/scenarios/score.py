@@ -6,8 +6,9 @@ majority of these accounts belong to that one, and at least three do (a tenth of
 true campaign's accounts, if that is more, but never more than ten). A campaign of the
 run whose majority is ordinary is a *false campaign*.
 
-**Times** are event times, and shadow actions count as what would have been done. An
-account is *actioned* by any rung above ``observe``; ``throttle`` and stronger rungs
+**Times** are event times, those of alerts and actions the end of the minute that they
+are about, for then they are decided; shadow actions count as what would have been done.
+An account is *actioned* by any rung above ``observe``; ``throttle`` and stronger rungs
 are *effective*. An exchange is *before* an alert or action when it is earlier, so that
 a share of 1 means there was none at all. Lifted actions are not seen here: they are
 no lines of the file.

@@ -212,20 +212,20 @@ def test_a_release_lasts_until_new_evidence_after_the_cool_off() -> None:
     assert again.exchanges < before.exchanges or _minute(before) > _minute(again)
     lasting = _run(released)
     first, *later = _of(lasting, "issued", "account:account-1")
-    assert _minute(first) == 28
+    assert _minute(first) == 14
     assert all(_minute(one) >= 60 + 7 * 1440 for one in later)
     reasons = {one.reason for one in _of(lasting, "withheld")}
     assert reasons == {"released by hand, and the cool-off is not over"}
 
 
 def test_a_release_before_any_action_lets_what_was_known_count_no_more() -> None:
-    released = (20, release_entry("account:account-1", **_WHO))
+    released = (10, release_entry("account:account-1", **_WHO))
     ended = _run([(-1, policy_entry(_COOL_OFF, **_WHO)), released])
     standing = ended.stage.state.standing["account-1"]
     assert standing.released_uses > 0
     (first, *_) = _of(ended, "issued", "account:account-1")
     (undisturbed, *_) = _of(_run([]), "issued", "account:account-1")
-    assert _minute(undisturbed) < 20 + 30 <= _minute(first)
+    assert _minute(undisturbed) < 10 + 30 <= _minute(first)
     known = ended.stage.state.uses_of("account-1")
     assert first.exchanges <= known - standing.released_uses
 

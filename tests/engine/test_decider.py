@@ -165,7 +165,7 @@ def test_the_ledger_has_every_test_and_what_is_left() -> None:
         assert abs(one.threshold * one.level - 1) < 1e-6
         assert one.look >= 0
     assert len(tested) == 5
-    assert tested[0].occurred_at // 60_000 - EPOCH == 28
+    assert tested[0].occurred_at // 60_000 - EPOCH == 14
 
 
 def test_the_shipped_ladder_is_the_default() -> None:

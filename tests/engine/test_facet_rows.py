@@ -118,6 +118,7 @@ def expected_members(stream: Sequence[Burst]) -> list[tuple[Any, ...]]:
     rows: dict[tuple[Any, ...], list[Any]] = {}
     counted: Counter[str] = Counter()
     last: dict[str, int] = {}
+    latest: dict[int, tuple[int, int]] = {}
     for use in uses(stream):
         created = use.fields["account_created_at"]
         known = (owner(use), -1 if created is None else created // 60_000)
@@ -136,7 +137,14 @@ def expected_members(stream: Sequence[Burst]) -> list[tuple[Any, ...]]:
         sharing = shares(use, crowd, young=young)
         event = Event(use.minute, 0, 0, 0, 0, 0, 0, use.templates, use.exact, ())
         account = accounts.setdefault(use.account, Account(event))
-        passed, events, templated = account.add(event)
+        me, shared = (about[use.account][0], use.exact), []
+        for kind, template in zip(TEMPLATE_KINDS, use.templates, strict=True):
+            was = latest.get(template, me)
+            differs = was[0] != me[0] and was[1] != me[1]
+            shared.append(differs and kind != "template_tail")
+            if template and kind != "template_tail":
+                latest[template] = me
+        passed, events, templated = account.add(event, shared)
         if not any(passed) and not sharing:
             continue
         facets = [

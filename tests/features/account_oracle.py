@@ -7,6 +7,7 @@ have bits and sorted arrays.
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -119,8 +120,12 @@ def batch(events: list[Event]) -> EventColumns:
         markers=column("markers", np.uint32),
         templates=column("templates", np.uint64),
         exact=column("exact", np.uint64),
+        shared=np.zeros((len(events), len(TEMPLATE_KINDS)), bool),
         infrastructure=column("infrastructure", np.int64),
     )
+
+
+_NOT_SHARED = (False,) * len(TEMPLATE_KINDS)
 
 
 @dataclass
@@ -141,13 +146,13 @@ class Account:
     )
     facets: set[tuple[int, int]] = field(default_factory=set)
 
-    def gate(self, event: Event) -> tuple[bool, ...]:
-        """Tell which templates pass: seen lately with another filling."""
+    def gate(self, event: Event, shared: Sequence[bool]) -> tuple[bool, ...]:
+        """Tell which templates pass: seen lately with another filling, or shared."""
         tags = tuple(template % 2**16 for template in event.templates)
         filling = event.exact % 2**8
+        varied = [old for old, other in self.recent if other != filling]
         passed = tuple(
-            tag != 0
-            and any(old[kind] == tag and other != filling for old, other in self.recent)
+            shared[kind] or (tag != 0 and any(old[kind] == tag for old in varied))
             for kind, tag in enumerate(tags)
         )
         self.recent.append((tags, filling))
@@ -160,9 +165,14 @@ class Account:
         self.facets.update(used)
         return new
 
-    def add(self, event: Event) -> tuple[tuple[bool, ...], int, int]:
-        """Add an event; give what passed and the totals after it."""
-        passed = self.gate(event)
+    def add(
+        self, event: Event, shared: Sequence[bool] = _NOT_SHARED
+    ) -> tuple[tuple[bool, ...], int, int]:
+        """Add an event; give what passed and the totals after it.
+
+        ``shared`` tells which templates another owner used last.
+        """
+        passed = self.gate(event, shared)
         self.events += 1
         self.templated += any(passed)
         self.last_minute = event.minute

@@ -1,0 +1,46 @@
+"""How far two groups of accounts come from the same networks and payments."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Final
+
+from streams.campaigns.group import Group
+from streams.campaigns.link_graph import LinkGraph
+
+__all__ = ["PLACE_KINDS", "common_places"]
+
+PLACE_KINDS: Final = frozenset({"payment", "network"})
+"""Kinds of facet that there are many of. Clients and TLS fingerprints are too few in
+the world to tell anything about two groups."""
+
+
+def common_places(graph: LinkGraph, one: Group, other: Group) -> float:
+    """Give the intersection of both groups' histograms over networks and payments.
+
+    It lies in 0 to 2, as an account counts once for its networks and once for its
+    payments, if it has one of each. A facet counts with its purity, the share of its
+    accounts that use a suspect template: a carrier's network tells nothing.
+    """
+    shares, others = _shares(graph, one), _shares(graph, other)
+    return math.fsum(
+        min(shares[facet], others[facet]) * _purity(graph, facet)
+        for facet in sorted(shares.keys() & others.keys())
+    )
+
+
+def _shares(graph: LinkGraph, group: Group) -> dict[int, float]:
+    """Give the share of a group's accounts that use each network and payment."""
+    users: Counter[int] = Counter()
+    for account in group.uses:
+        users.update(graph.accounts[account].edges.keys())
+    return {
+        facet: count / len(group.uses)
+        for facet, count in users.items()
+        if graph.facets[facet].kind_name in PLACE_KINDS
+    }
+
+
+def _purity(graph: LinkGraph, facet: int) -> float:
+    return min(len(graph.members[facet]) / max(graph.facets[facet].degree, 1), 1.0)
