@@ -41,8 +41,8 @@ MIN_SIBLING: Final = 0.3
 
 MIN_AKIN: Final = 0.05
 """Share of both groups' accounts together that must be in both when they come from the
-same places. An account is in a group from its second use of the template: the groups
-of a campaign with six templates have little in common for its first thousand uses."""
+same places. Each account uses a few of a campaign's templates at first, so that their
+groups have little in common for the first thousand uses."""
 
 MIN_AKIN_ACCOUNTS: Final = 3
 """Accounts that must be in both groups then."""

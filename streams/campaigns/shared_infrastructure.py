@@ -17,8 +17,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from streams.campaigns.common_places import PLACE_KINDS
 from streams.campaigns.group import Group
-from streams.campaigns.groups import JOINING_KINDS, MIN_PURITY, Groups
+from streams.campaigns.groups import MIN_PURITY, Groups
 from streams.campaigns.link_graph import FacetNode, LinkGraph
 
 __all__ = ["ABSORBED", "MAX_JOINING_DEGREE", "SharedInfrastructure"]
@@ -63,7 +64,7 @@ class SharedInfrastructure:
         members = self._graph.members[facet]
         if len(members) < max(node.next_joining, MIN_MEMBERS):
             return
-        if node.kind_name not in JOINING_KINDS or node.group == ABSORBED:
+        if node.kind_name not in PLACE_KINDS or node.group == ABSORBED:
             return
         node.next_joining = 2 * len(members)
         if not self._is_exclusive(facet):

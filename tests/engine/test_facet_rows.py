@@ -107,6 +107,25 @@ def shares(
     return {PAYMENT, NETWORK} if shared(NETWORK) else {PAYMENT}
 
 
+def shared_uses(stream: Sequence[Burst]) -> Iterator[list[bool]]:
+    """Tell of each use which templates another owner used last, otherwise filled."""
+    latest: dict[int, tuple[int, int]] = {}
+    owners: dict[str, int] = {}
+    for use in uses(stream):
+        me = owners.setdefault(use.account, owner(use)), use.exact % 2**8
+        shared = [False] * _TEMPLATES
+        for kind, template in enumerate(use.templates):
+            if (
+                template
+                and TEMPLATE_KINDS[kind] != "template_tail"
+                and use.fields["enforced_action_id"] is None
+            ):
+                was = latest.get(template, me)
+                shared[kind] = was[0] != me[0] and was[1] != me[1]
+                latest[template] = me
+        yield shared
+
+
 def expected_members(stream: Sequence[Burst]) -> list[tuple[Any, ...]]:
     """Say which member rows must come, without likeness."""
     accounts: dict[str, Account] = {}
@@ -118,8 +137,7 @@ def expected_members(stream: Sequence[Burst]) -> list[tuple[Any, ...]]:
     rows: dict[tuple[Any, ...], list[Any]] = {}
     counted: Counter[str] = Counter()
     last: dict[str, int] = {}
-    latest: dict[int, tuple[int, int]] = {}
-    for use in uses(stream):
+    for use, shared in zip(uses(stream), shared_uses(stream), strict=True):
         created = use.fields["account_created_at"]
         known = (owner(use), -1 if created is None else created // 60_000)
         about.setdefault(use.account, known)
@@ -137,13 +155,6 @@ def expected_members(stream: Sequence[Burst]) -> list[tuple[Any, ...]]:
         sharing = shares(use, crowd, young=young)
         event = Event(use.minute, 0, 0, 0, 0, 0, 0, use.templates, use.exact, ())
         account = accounts.setdefault(use.account, Account(event))
-        me, shared = (about[use.account][0], use.exact), []
-        for kind, template in zip(TEMPLATE_KINDS, use.templates, strict=True):
-            was = latest.get(template, me)
-            differs = was[0] != me[0] and was[1] != me[1]
-            shared.append(differs and kind != "template_tail")
-            if template and kind != "template_tail":
-                latest[template] = me
         passed, events, templated = account.add(event, shared)
         if not any(passed) and not sharing:
             continue
