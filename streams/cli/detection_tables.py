@@ -256,11 +256,14 @@ def _budget(report: Report) -> Table:
     table.add_row("populations, a day's budget each", f"{budget.populations:,}")
     table.add_row("  with a wrong campaign", interval(budget.hit))
     table.add_row("  wrong campaigns in the worst", f"{budget.most:,}")
+    table.add_row("  with a wrong enforcement", interval(budget.enforced))
     table.add_row("groups tested", f"{budget.tests:,}")
     table.add_row("  nearest e-value, of what it needed", f"{budget.nearest:.1%}")
     table.add_row("accounts", f"{budget.accounts:,}")
     table.add_row("account-days", f"{budget.account_days:,}")
-    table.add_row("wrong enforcements (above label)", f"{budget.wrong_accounts:,}")
+    table.add_row(
+        "accounts wrongly enforced (above label)", f"{budget.wrong_accounts:,}"
+    )
     wrong = budget.wrong_enforcement
     million = f"{budget.wrong_per_million:,.1f} (<{wrong.high * _MILLION:,.0f})"
     table.add_row("  per million account-days", million)

@@ -99,6 +99,7 @@ REPORT = Report(
         wrong_campaigns=2,
         hit=Rate.of(2, 4),
         most=1,
+        enforced=Rate.of(1, 4),
         tests=50,
         spent=0.15,
         nearest=2.5,

@@ -62,7 +62,8 @@ class BudgetFigures(msgspec.Struct, frozen=True):
 
     ``low`` and ``high`` hold the true rate with 95 % confidence (Garwood). ``hit`` is
     of the populations, which are independent of each other, and ``most`` the campaigns
-    of the worst. ``tests`` were taken, ``spent`` is the sum of their levels per day:
+    of the worst; ``enforced`` is of those in which anybody was actioned above
+    ``label``. ``tests`` were taken, ``spent`` is the sum of their levels per day:
     what the budget promises for them. ``nearest`` is the largest e-value as a share of
     what its test would have needed. ``wrong_accounts`` were actioned above ``label``
     (the wrong enforcements), ``wrong_per_million`` account-days; ``wrong_by_kind``
@@ -78,6 +79,7 @@ class BudgetFigures(msgspec.Struct, frozen=True):
     wrong_campaigns: int
     hit: Rate
     most: int
+    enforced: Rate
     tests: int
     spent: float
     nearest: float
@@ -174,6 +176,7 @@ def _figures(trials: list[Trial], days: float) -> BudgetFigures:
         wrong_campaigns=wrong,
         hit=Rate.of(sum(each.campaigns > 0 for each in trials), len(trials)),
         most=max(each.campaigns for each in trials),
+        enforced=Rate.of(sum(bool(t.wrong_by_kind) for t in trials), len(trials)),
         tests=sum(each.tests for each in trials),
         spent=sum(each.spent for each in trials) / days,
         nearest=max(each.nearest for each in trials),
