@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from streams.campaigns.group import Group
-from streams.campaigns.groups import MIN_ABSORBED, MIN_SIBLING
+from streams.campaigns.groups import MIN_ABSORBED, MIN_OVERLAP
 from streams.campaigns.shared_infrastructure import SharedInfrastructure
 from streams.engine.campaigns_state import CampaignsState
 
@@ -30,20 +30,20 @@ class CampaignUnion:
             shared = sorted(self._sharing.covering(group).items())
             for number, count in shared:
                 other = state.groups.by_number[number]
-                if number in state.campaigns and self._are_one(count, other, group):
+                if number in state.campaigns and self._are_one(count, group):
                     yield other, group
                     return
         elif group.number in state.campaigns:
             for number, count in sorted(self._sharing.covered(group).items()):
                 other = state.groups.by_number[number]
-                if self._are_one(count, group, other):
+                if self._are_one(count, other):
                     yield group, other
 
-    def _are_one(self, shared: int, templated: Group, sharing: Group) -> bool:
+    def _are_one(self, shared: int, sharing: Group) -> bool:
         if sharing.number in self._state.campaigns:
-            # Both were found already: this is about identity, not about evidence.
-            smaller = min(len(templated.uses), len(sharing.uses))
-            return shared >= MIN_SIBLING * smaller
+            # Both were found already: this is about identity, not about evidence. But
+            # what the templates do not tell of would be lost.
+            return shared >= MIN_OVERLAP * len(sharing.uses)
         return shared >= MIN_ABSORBED * len(sharing.uses)
 
     def unite(self, into: Group, source: Group) -> str:

@@ -119,7 +119,10 @@ def build_reference(
     honest += [
         benign_population(30_000 + seed, SHARING_KINDS) for seed in range(benign)
     ]
-    honest += [benign_population(40_000 + seed, SITES_KINDS) for seed in range(benign)]
+    # Odd seeds: many groups for a day, as these are tested at early looks.
+    honest += [
+        benign_population(40_001 + 2 * seed, SITES_KINDS) for seed in range(benign)
+    ]
     return assemble(
         version,
         _run_all(hostile, corpus, jobs, "campaign populations", progress),

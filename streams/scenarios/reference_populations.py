@@ -141,7 +141,7 @@ def _cohort(chance: Random, kinds: tuple[str, ...], number: int, hours: int) -> 
     kind = chance.choice(kinds)
     groups = chance.randint(*_GROUPS)
     size = _size(chance)
-    young = chance.random() < 0.4
+    young = chance.random() < (_YOUNG_SITES if kind in SITES_KINDS else 0.4)
     brief = chance.random() < 0.3
     start = chance.uniform(0, hours - 10) if chance.random() < 0.5 else 0.0
     common: dict[str, Any] = {
@@ -175,6 +175,10 @@ def _cohort(chance: Random, kinds: tuple[str, ...], number: int, hours: int) -> 
 def _size(chance: Random) -> int:
     return min(round(chance.lognormvariate(*_SIZE)) + _LEAST, _LARGEST)
 
+
+_YOUNG_SITES: Final = 0.15
+"""Share of the groups in several places that began within days: a lesson or a launch
+does, and a firm with branches seldom."""
 
 _SIGNED_UP_TOGETHER: Final = {
     *("classroom", "company", "swarm", "campus", "reseller"),
