@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -34,6 +35,9 @@ class BrokerWriter:
     def __init__(self, producer: Callable[[], Any]) -> None:
         self._producer = producer
         self._partitions: dict[str, int] = {}
+        self._turns: defaultdict[tuple[str, int], asyncio.Lock] = defaultdict(
+            asyncio.Lock
+        )
 
     async def send(self, outputs: Sequence[Output]) -> None:
         """Send the outputs of a stage and wait until the broker has them all.
@@ -127,9 +131,16 @@ class BrokerWriter:
     async def _send_batch(
         self, batch: RecordBatch, topic: str, partition: int
     ) -> Awaitable[object]:
-        sent: Awaitable[object] = await self._producer().send_batch(
-            batch, topic, partition=partition
-        )
+        """Put a batch into the queue of its partition; return what to await.
+
+        One at a time: aiokafka holds one batch of a partition, and of several that wait
+        for its place it takes the first, whose next one may come before the others.
+        Its timeout counts each round anew, so the last of eight fails far too early.
+        """
+        async with self._turns[topic, partition]:
+            sent: Awaitable[object] = await self._producer().send_batch(
+                batch, topic, partition=partition
+            )
         return sent
 
 

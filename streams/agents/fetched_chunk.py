@@ -48,6 +48,10 @@ class FetchedChunk:
             )
             self.headers = self.headers[skip:]
 
+    def forget_records(self) -> None:
+        """Let the records go: it waits for its flush for as long as its minute does."""
+        self.chunk, self.headers = Chunk((), (), ()), ()
+
 
 class Continuity:
     """Follows the chunks of one partition and refuses a hole.

@@ -87,6 +87,7 @@ class StageAgents:
                 held.letters = await self._writer.send_dead_letters(
                     partition, fetched, rejected, table.name
                 )
+            fetched.forget_records()
         else:
             partition.held.append(held)
         table.taken.set()

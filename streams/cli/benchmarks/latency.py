@@ -145,7 +145,8 @@ def _warm_worker(
     finish(target)
     config = stand.config("latency", flush_interval=flush_interval)
     with stand.offsets(config) as offsets:
-        goal = [max(end - config.chunk_records, 0) for end in offsets.ends()]
+        # The minute that stays open may reach into the last chunk but one.
+        goal = [max(end - 2 * config.chunk_records, 0) for end in offsets.ends()]
         with stand.worker(config, bound=True) as worker:
             offsets.wait(REQUESTS, goal, [worker], timeout=_TIMEOUT)
             offsets.wait_until_still()

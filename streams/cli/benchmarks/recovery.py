@@ -112,8 +112,8 @@ def measure_recovery(
     finish(target)
     with stand.offsets(config) as offsets:
         with stand.worker(config, bound=False) as worker:
-            # All but the minute that the closing events opened, at chunks' grain.
-            goal = [max(end - config.chunk_records, 1) for end in offsets.ends()]
+            # All but the chunks with events of the minute that stays open.
+            goal = [max(end - 2 * config.chunk_records, 1) for end in offsets.ends()]
             offsets.wait(REQUESTS, goal, [worker], timeout=_TIMEOUT)
             offsets.wait_until_still()
         step("starting with the changelog")
@@ -137,6 +137,7 @@ def measure_recovery(
             second = stack.enter_context(stand.worker(config, 1, bound=False))
 
             def shared() -> bool:
+                first.check()
                 second.check()
                 return stand.holders(config) == 2
 
