@@ -8,17 +8,19 @@ groups of the same size at the same look, and merged as evidence.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import reduce
 from itertools import combinations
+from operator import or_
 from typing import Final
 
+from streams.campaigns.creation_batches import batch_pairs, batched_accounts
 from streams.campaigns.group import Group
 from streams.campaigns.link_graph import AccountNode, LinkGraph
 from streams.features.account_row import INFRASTRUCTURE_KINDS, TEMPLATE_KINDS
 
-__all__ = ["FEATURES", "MIN_MIXING", "batch_mates", "group_features", "owner_count"]
+__all__ = ["FEATURES", "MIN_MIXING", "group_features", "owner_count"]
 
 FEATURES: Final = (
     "payment",  # accounts that share a payment token hardly anyone else uses
@@ -31,9 +33,10 @@ FEATURES: Final = (
     "young_crowd",  # how many accounts are young, logarithmic
     "young",  # accounts that began within a week of their creation
     "burst",  # accounts that were created within the same two days
-    "batches",  # accounts opened within half an hour of others, not just in a rush
+    "batches",  # surprise at accounts opened within half an hour, among those hours'
+    "batch_days",  # … among that day's, or at the pairs of them
     "even",  # how evenly the work is spread over the accounts
-    "lockstep",  # overlap in time of the accounts' active half hours
+    "lockstep",  # half hours in which accounts are active together, beyond chance
     "complementary",  # how few fillings repeat: a split list of tasks
     "co_use",  # how many templates the accounts have in common, logarithmic
     "templated",  # share of the accounts' traffic that repeats a template
@@ -41,14 +44,12 @@ FEATURES: Final = (
     "mixing",  # of groups by infrastructure: several payments and networks, mixed
 )
 
+_HOURS_AROUND: Final = 360
+_DAY_AROUND: Final = 1440
+"""Minutes around an account whose sign-ups tell how busy that time was."""
 _WEEK_MINUTES: Final = 7 * 1440
 _BURST_MINUTES: Final = 2 * 1440
 _MIN_SHARING: Final = 2
-_BATCH_MINUTES: Final = 30
-_DAY_MINUTES: Final = 1440
-_MIN_BATCH_SHARE: Final = 0.25
-"""Share of the accounts opened within a day of one that must be of its half hour: in a
-rush of sign-ups it is a fiftieth."""
 _MIN_COMMON: Final = 3
 """Accounts of the group that must use another template before it counts as common."""
 _CO_USE_SCALE: Final = 3  # log2 of 8 templates
@@ -60,8 +61,9 @@ explains the group, and it is not tested."""
 _NETWORK: Final = INFRASTRUCTURE_KINDS.index("network")
 _PAYMENT: Final = INFRASTRUCTURE_KINDS.index("payment")
 _PAIRED_ACCOUNTS: Final = 24
-"""Accounts compared pairwise in time: 276 pairs bound the standard error of the mean
-overlap by some 0.03 and the cost by a millisecond."""
+"""Accounts compared pairwise in time: 276 pairs bound the cost by a millisecond."""
+_LOCKSTEP_SCALE: Final = 20.0
+"""Standard deviations of chance meetings that count as 1."""
 _FEWEST_REPEATS: Final = 0.01
 """The linear-counting estimate cannot tell fewer repeats apart from none."""
 _CROWD_SCALE: Final = 10  # log2 of 1,024 accounts
@@ -90,8 +92,12 @@ def group_features(graph: LinkGraph, group: Group) -> dict[str, float]:
     features["young_crowd"] = _crowd(features["young"] * len(accounts))
     features["payer"] = _commonest(node.infrastructure[_PAYMENT] for node in nodes)
     features["place"] = _commonest(node.infrastructure[_NETWORK] for node in nodes)
-    features["batches"] = _batches([n.created for n in nodes if n.created >= 0])
-    features["burst"] = _burst([node.created for node in nodes if node.created >= 0])
+    created = sorted(node.created for node in nodes if node.created >= 0)
+    features["batches"] = batched_accounts(created, _HOURS_AROUND)
+    features["batch_days"] = max(
+        batched_accounts(created, _DAY_AROUND), batch_pairs(created, _HOURS_AROUND)
+    )
+    features["burst"] = _burst(created)
     features["even"] = _evenness(uses)
     features["lockstep"] = _lockstep(graph, group, nodes)
     if group.infrastructure:
@@ -134,28 +140,6 @@ def _commonest(facets: Iterable[int]) -> float:
     accounts = counts.total()
     del counts[0]
     return max(counts.values(), default=0) / max(accounts, 1)
-
-
-def batch_mates(created: list[int], minute: int) -> int:
-    """Count the others opened within half an hour of ``minute``; 0 in a rush.
-
-    ``created`` is sorted and has ``minute`` itself.
-
-    >>> batch_mates([5, 7, 9], 7), batch_mates([5, *range(7, 1000)], 7)
-    (2, 0)
-    """
-
-    def within(minutes: int) -> int:
-        last = bisect_right(created, minute + minutes)
-        return last - bisect_left(created, minute - minutes) - 1
-
-    near = within(_BATCH_MINUTES)
-    return near if near >= _MIN_BATCH_SHARE * within(_DAY_MINUTES) else 0
-
-
-def _batches(created: list[int]) -> float:
-    created = sorted(created)
-    return _share(batch_mates(created, minute) > 0 for minute in created)
 
 
 def _co_use(graph: LinkGraph, group: Group) -> float:
@@ -205,7 +189,6 @@ def _facets_each(graph: LinkGraph, group: Group) -> float:
 def _burst(created: list[int]) -> float:
     if len(created) < _MIN_SHARING:
         return 0.0
-    created = sorted(created)
     best = start = 0
     for stop, minute in enumerate(created):
         while minute - created[start] > _BURST_MINUTES:
@@ -238,11 +221,14 @@ def _lockstep(graph: LinkGraph, group: Group, nodes: list[AccountNode]) -> float
     # Bit i of a mask: active i half hours before the newest use of any of them. What
     # one account did before the window of another's mask cannot be compared.
     masks = [e.slots << (newest - e.last // _SLOT_MINUTES) for e in chosen]
-    overlaps = [
-        (one & other).bit_count() / (one | other).bit_count()
-        for one, other in combinations(masks, 2)
-    ]
-    return _mean(overlaps)
+    active = [mask.bit_count() for mask in masks]
+    slots = reduce(or_, masks, 0).bit_count()
+    met = sum((one & other).bit_count() for one, other in combinations(masks, 2))
+    # As many meetings as accounts would have that choose among the group's half hours.
+    pairs = (sum(active) ** 2 - sum(count**2 for count in active)) / 2
+    expected = pairs / max(slots, 1)
+    excess = (met - expected) / math.sqrt(expected + 1)
+    return min(max(excess / _LOCKSTEP_SCALE, 0.0), 1.0)
 
 
 def _complementary(graph: LinkGraph, group: Group) -> float:

@@ -10,8 +10,8 @@ import math
 from bisect import bisect_left, bisect_right, insort
 from typing import Final
 
+from streams.campaigns.creation_batches import batch_mates
 from streams.campaigns.group import Group
-from streams.campaigns.group_features import batch_mates
 from streams.campaigns.link_graph import LinkGraph
 from streams.features.account_row import INFRASTRUCTURE_KINDS, TEMPLATE_KINDS
 

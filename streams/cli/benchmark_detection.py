@@ -50,7 +50,8 @@ def detection(
     accounts
         Accounts of the population in the place of 200,000 (with --quick: 3,000).
     only
-        Parts to run: population, negatives, adaptive, windows, budget; by default all.
+        Parts to run: population, negatives, adaptive, windows, budget, ablation;
+        by default all.
     seed
         Another one gives other accounts, prompts and campaigns.
     jobs

@@ -47,6 +47,8 @@ def tables(report: Report) -> Iterator[Table]:
         yield _windows(report.windows)
     if report.budget is not None:
         yield _budget(report)
+    if report.ablation:
+        yield _ablation(report)
 
 
 def _table(title: str, first: str, *columns: str) -> Table:
@@ -269,4 +271,19 @@ def _budget(report: Report) -> Table:
     table.add_row("  per million account-days", million)
     for kind, count in budget.wrong_by_kind.items():
         table.add_row(f"  of them {kind}", f"{count:,}")
+    return table
+
+
+def _ablation(report: Report) -> Table:
+    plan, cells = report.plan.ablation, report.ablation
+    columns = dict.fromkeys((cell.stratum, cell.exchanges) for cell in cells)
+    table = _table(
+        "Campaigns of other populations found by the joint score, fitted without "
+        f"some features; p at most 1 in {plan.one_in}, by so many exchanges",
+        "score",
+        *(f"{name.replace('_', ' ')}, {seen:,}" for name, seen in columns),
+    )
+    found = {(c.score, c.stratum, c.exchanges): c.found for c in cells}
+    for score in dict.fromkeys(cell.score for cell in cells):
+        table.add_row(score, *(interval(found[score, *key]) for key in columns))
     return table

@@ -79,7 +79,7 @@ def show() -> None:
     from rich.table import Table
 
     from streams.models.evidence import resolution_limit
-    from streams.models.reference import GROUP_LOOKS, STRATA, load_reference
+    from streams.models.reference import GROUP_LOOKS, STRATA, WEIGHTS, load_reference
 
     reference = load_reference()
     table = Table(title=f"reference {reference.version}")
@@ -87,11 +87,13 @@ def show() -> None:
         table.add_column(heading, justify="right")
     for exchanges, strata in zip(GROUP_LOOKS, reference.groups, strict=True):
         sizes = [strata[name]["joint"].size for name in STRATA]
-        cells = [f"{size:,} ({resolution_limit(size):,.0f})" for size in sizes]
+        cells = [f"{n:,} ({WEIGHTS['joint'] * (n + 1):,.0f})" for n in sizes]
         table.add_row(f"{exchanges:,}", *cells)
     console = Console()
     console.print(table)
-    console.print("groups of each stratum, and the largest e-value of a joint score")
+    console.print(
+        "groups of each stratum, and the largest e-value they can be asked for"
+    )
     console.print(
         f"{reference.bystanders.size:,} bystanders: largest e-value "
         f"{resolution_limit(reference.bystanders.size):,.0f}"

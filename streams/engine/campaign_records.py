@@ -69,6 +69,7 @@ REASON_CODES: Final[Mapping[str, str]] = {
     "young_crowd": "NEW_ACCOUNT",
     "burst": "ACCOUNTS_CREATED_TOGETHER",
     "batches": "ACCOUNTS_CREATED_TOGETHER",
+    "batch_days": "ACCOUNTS_CREATED_TOGETHER",
     "even": "COORDINATED_VOLUME",
     "lockstep": "COORDINATED_TIMING",
     "complementary": "TEMPLATED_REQUESTS",

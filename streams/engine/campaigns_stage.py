@@ -328,14 +328,13 @@ class CampaignsStage(MinuteStage[Output]):
             reserved=self.state.controls.has_indicators,
         )
         known = self.state.campaigns.get(group.number)
-        limit = self._reference.group_limit(features, look)
         level = purse.level(minute) if known is None else CONFIRMING_LEVEL
-        if limit * level < 1:
+        if not self._reachable(features, look, level):
             # No e-value could reach the level: the budget is not spent on it.
-            if known is None and limit * purse.fresh_level >= 1:
+            if known is None and self._reachable(features, look, purse.fresh_level):
                 yield from self._tell_exhausted(minute)
             return
-        assessment = self._reference.assess_group(features, look)
+        assessment = self._reference.assess_group(features, look, level)
         if known is None:
             # A campaign is found once: looks that confirm it cost nothing more, and
             # make no more benign groups campaigns.
@@ -368,6 +367,10 @@ class CampaignsStage(MinuteStage[Output]):
             policy_version=self._decider.policy.version,
             model_version=self._reference.version,
         )
+
+    def _reachable(self, features: dict[str, float], look: int, level: float) -> bool:
+        """Tell whether the reference is large enough for a test at this level."""
+        return self._reference.group_limit(features, look, level) * level >= 1
 
     def _confirm(
         self, minute: int, group: Group, assessment: Assessment, level: float

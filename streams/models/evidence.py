@@ -19,6 +19,7 @@ import msgspec
 __all__ = [
     "DENSE_RANKS",
     "RankedScores",
+    "aim",
     "calibrate",
     "conformal_p",
     "merge",
@@ -85,6 +86,23 @@ def calibrate(p: float, reference_size: int) -> float:
     levels = max(int(math.log2(reference_size + 1)), 1)
     reached = (j for j in range(1, levels + 1) if p <= 2.0**-j)
     return math.fsum(2.0 ** (2 * j - levels - 1) for j in reached)
+
+
+def aim(p: float, reference_size: int, level: float) -> float:
+    """Turn a p-value into an e-value that is all for one ``level``, fixed in advance.
+
+    The all-or-nothing calibrator (Vovk and Wang 2021, section 2) at the largest p below
+    the level that the reference can tell: no calibrator reaches 1/level at a larger p.
+    Beyond it, evidence counts no more: how small p is does not show.
+
+    >>> aim(0.003, 1999, 1 / 255), aim(0.004, 1999, 1 / 255), aim(0.0, 99, 1 / 255)
+    (285.7142857142857, 0.0, 0.0)
+    """
+    rank = math.floor(level * (reference_size + 1))
+    # A p-value is a rank in so many places; half a place is room for its rounding.
+    if rank == 0 or p * (reference_size + 1) > rank + 1 / 2:
+        return 0.0
+    return (reference_size + 1) / rank
 
 
 def resolution_limit(reference_size: int) -> float:

@@ -20,6 +20,7 @@ import msgspec
 from streams.errors import StateError
 from streams.models.evidence import (
     RankedScores,
+    aim,
     calibrate,
     conformal_p,
     merge,
@@ -46,7 +47,10 @@ GROUP_LOOKS: Final = tuple(25 * 2**k for k in range(12))
 
 DETECTORS: Final[Mapping[str, tuple[str, ...]]] = {
     "infrastructure": ("payment", "network", "tls", "client", "sharing_crowd"),
-    "timing": ("even", "lockstep", "burst", "batches", "young", "young_crowd"),
+    "timing": (
+        *("even", "lockstep", "burst", "batches", "batch_days"),
+        *("young", "young_crowd"),
+    ),
     "template": ("complementary", "co_use", "templated"),
 }
 """Detectors that add up features; "joint" is the likeness model over all of them."""
@@ -60,6 +64,9 @@ WEIGHTS: Final[Mapping[str, float]] = {
 """Weights of the merge, fixed in advance. The joint model sees what the others see,
 so most of the weight is its. One aspect alone reaches at most a twentieth of the
 resolution limit, which is below the e-value that the first test of a day needs."""
+
+_AIMED: Final = "joint"
+"""Its evidence is aimed at the level of each test: with its weight it decides."""
 
 
 STRATA: Final = ("one_site", "sharing", "templates", "infrastructure")
@@ -128,8 +135,14 @@ class Reference(msgspec.Struct, frozen=True):
     bystanders: RankedScores
     digest: str = ""
 
-    def assess_group(self, features: Mapping[str, float], look: int) -> Assessment:
-        """Compare a group with the reference groups of its stratum at the same look."""
+    def assess_group(
+        self, features: Mapping[str, float], look: int, level: float
+    ) -> Assessment:
+        """Compare a group with the reference groups of its stratum at the same look.
+
+        The joint model's evidence is aimed at the test's ``level``, which the budget
+        has fixed before; that of single aspects is graded.
+        """
         look = min(look, len(self.groups) - 1)
         stratum = self.groups[look][stratum_of(features)]
         joint = self.models[f"group {stratum_of(features)}"].log_odds(features)
@@ -138,7 +151,10 @@ class Reference(msgspec.Struct, frozen=True):
         for name, score in scores.items():
             reference = stratum[name]
             p = conformal_p(score, reference)
-            e_values[name] = calibrate(p, reference.size)
+            if name == _AIMED:
+                e_values[name] = aim(p, reference.size, level * WEIGHTS[name])
+            else:
+                e_values[name] = calibrate(p, reference.size)
         quantiles = {
             name: round(1 - conformal_p(value, self.features[look][name]), 6)
             for name, value in features.items()
@@ -149,12 +165,17 @@ class Reference(msgspec.Struct, frozen=True):
         """Give the prior by which a group of this stratum is scored."""
         return self.group[stratum_of(features)]
 
-    def group_limit(self, features: Mapping[str, float], look: int) -> float:
+    def group_limit(
+        self, features: Mapping[str, float], look: int, level: float
+    ) -> float:
         """Give the largest e-value that a group of this stratum can reach at a look."""
         look = min(look, len(self.groups) - 1)
         stratum = self.groups[look][stratum_of(features)]
         limits = {
-            name: resolution_limit(scores.size) for name, scores in stratum.items()
+            name: aim(0.0, scores.size, level * WEIGHTS[name])
+            if name == _AIMED
+            else resolution_limit(scores.size)
+            for name, scores in stratum.items()
         }
         return merge(limits, WEIGHTS)
 

@@ -123,7 +123,8 @@ def clear_group(
     changes, together = _clear(
         {name: x for name, x in whole.items() if name not in _COMPARING},
         lambda changed: (
-            reference.assess_group({**whole, **changed}, look).e_value * level < 1
+            reference.assess_group({**whole, **changed}, look, level).e_value * level
+            < 1
         ),
         prior.weights,
         contributions(prior, whole),

@@ -376,12 +376,13 @@ _OF_KIND: Final = {
 }
 
 
-def campaign_population(seed: int) -> Scenario:
+def campaign_population(seed: int, *, one_site: bool = False) -> Scenario:
     """Draw a population with a dozen unrelated campaigns among honest groups.
 
     Each campaign has bystanders: honest accounts that know one of its wordings, now
     and then all of them, some behind the same proxy. Some campaigns have no wordings,
-    and are tied together by payments and networks only.
+    and are tied together by payments and networks only. ``one_site``: every campaign
+    with wordings has a single payment or a single network, as few of them do.
     """
     chance = Random(seed)  # noqa: S311 - simulation, not cryptography
     honest = [_cohort(chance, KINDS, at, _HOURS) for at in range(_CAMPAIGN_COHORTS)]
@@ -390,6 +391,8 @@ def campaign_population(seed: int) -> Scenario:
         for at in range(_CAMPAIGN_SITES)
     ]
     campaigns = [_campaign(chance, number) for number in range(_CAMPAIGNS)]
+    if one_site:
+        campaigns = [_at_one_site(chance, campaign) for campaign in campaigns]
     campaigns += [
         _untemplated(_campaign(chance, _CAMPAIGNS + number), chance)
         for number in range(_UNTEMPLATED)
@@ -455,6 +458,13 @@ def _untemplated(campaign: Campaign, chance: Random) -> Campaign:
             payments=chance.choice([0, 2, 4, 8, 12]),
         ),
     )
+
+
+def _at_one_site(chance: Random, campaign: Campaign) -> Campaign:
+    """Give a campaign a single payment, a single network, or both."""
+    payments, networks = chance.choice([(1, 0), (0, 1), (1, 1), (1, 4)])
+    facets = replace(campaign.facets, pool="", payments=payments, networks=networks)
+    return replace(campaign, facets=facets)
 
 
 def _bystanders(chance: Random, campaign: Campaign) -> Cohort:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 from random_graphs import Use, build, use_lists
 
 from streams.campaigns.group import Group
 from streams.campaigns.group_features import (
     FEATURES,
-    batch_mates,
     group_features,
     owner_count,
 )
@@ -73,9 +71,14 @@ def test_evenness_tells_equal_shares_from_one_who_does_it_all() -> None:
 
 
 def test_lockstep_tells_the_same_half_hours_from_others() -> None:
-    together = _features(*(_use(n) for n in range(4)))["lockstep"]
-    apart = _features(*(_use(n, first=60 * n) for n in range(4)))["lockstep"]
-    assert (together, apart) == (1, 0)
+    once = _features(*(_use(n) for n in range(9)))["lockstep"]
+    apart = _features(*(_use(n, first=60 * n) for n in range(9)))["lockstep"]
+    shifts = _features(*(_use(n, first=600 * (n % 2)) for n in range(20)))["lockstep"]
+    # In the only half hour of all, or in one of two: no more than chance.
+    assert (once, apart, shifts) == (0, 0, 0)
+    others = [_use(n, first=60 * (n - 20)) for n in range(20, 24)]
+    often = [_use(n, first=600)._replace(slots=0b1000100) for n in range(8)]
+    assert 0.2 < _features(*others, *often)["lockstep"] < 1
 
 
 def test_young_accounts_and_those_created_together_show() -> None:
@@ -85,30 +88,20 @@ def test_young_accounts_and_those_created_together_show() -> None:
     assert _features(_use(7), _use(7, 2))["young"] == 0  # creation unknown
 
 
-@given(
-    st.lists(st.integers(0, 5000), min_size=1),
-    st.data(),
-)
-def test_batch_mates_are_counted_within_half_an_hour_unless_there_is_a_rush(
-    created: list[int], data: st.DataObject
-) -> None:
-    minute = data.draw(st.sampled_from(created))
-    near = sum(abs(each - minute) <= 30 for each in created) - 1
-    day = sum(abs(each - minute) <= 1440 for each in created) - 1
-    found = batch_mates(sorted(created), minute)
-    assert found == (near if 4 * near >= day else 0)
-
-
-def _created(*minutes: int) -> float:
+def _created(*minutes: int) -> tuple[float, float]:
     graph, groups = build([_use(n) for n in range(len(minutes))])
     for account, minute in zip(sorted(graph.accounts), minutes, strict=True):
         graph.accounts[account].created = minute
-    return group_features(graph, groups.by_number[1])["batches"]
+    features = group_features(graph, groups.by_number[1])
+    return features["batches"], features["batch_days"]
 
 
 def test_accounts_opened_in_batches_show_and_a_rush_does_not() -> None:
-    assert _created(10, 20, 90_000, 90_010, 300_000, 400_000) == pytest.approx(4 / 6)
-    assert _created(*range(0, 1400, 200)) == 0
+    hours, day = _created(10, 20, 90_000, 90_010, 300_000, 300_009)
+    assert hours > 0.5
+    assert day > hours
+    assert _created(*range(0, 1400, 200)) == (0, 0)
+    assert max(_created(*range(0, 2800, 5))) < 0.02
 
 
 def _infrastructure(kind: int, facets: list[int]) -> dict[str, float]:

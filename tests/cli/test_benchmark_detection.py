@@ -8,6 +8,7 @@ from streams.cli.benchmark_detection import app as detection
 from streams.cli.detection_plots import save_plots
 from streams.cli.detection_tables import tables
 from streams.errors import ConfigError, CorpusNotFound
+from streams.scenarios.detection.ablation import AblationFigures
 from streams.scenarios.detection.adaptive import AdaptiveFigures
 from streams.scenarios.detection.budget_trial import BudgetFigures
 from streams.scenarios.detection.campaign_figures import (
@@ -111,12 +112,17 @@ REPORT = Report(
         events=4000,
         wrong_by_kind={"company_without_ids": 7},
     ),
+    ablation=tuple(
+        AblationFigures(score, without, "one_site", exchanges, HALF)
+        for score, without in (("everything", ()), ("no young", ("young",)))
+        for exchanges in (25, 100)
+    ),
 )
 
 
 def test_every_part_has_a_table_with_its_figures() -> None:
     shown = list(tables(REPORT))
-    assert len(shown) == 7
+    assert len(shown) == 8
     cells = [
         cell for table in shown for column in table.columns for cell in column.cells
     ]

@@ -4,8 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from streams.models.evidence import resolution_limit
-from streams.models.reference import GROUP_LOOKS, STRATA, load_reference
+from streams.models.reference import GROUP_LOOKS, STRATA, WEIGHTS, load_reference
 
 COMMAND = [sys.executable, "-c", "from streams.cli import main; main()", "reference"]
 
@@ -30,7 +29,7 @@ def test_show_tells_what_each_look_of_the_reference_can_reach() -> None:
     assert rows == [
         [
             f"{look:,}",
-            *(f"{size:,} ({resolution_limit(size):,.0f})" for size in sizes),
+            *(f"{n:,} ({WEIGHTS['joint'] * (n + 1):,.0f})" for n in sizes),
         ]
         for look, sizes in (
             (look, [strata[name]["joint"].size for name in STRATA])

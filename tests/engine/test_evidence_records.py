@@ -13,6 +13,7 @@ from streams.engine.evidence_records import ACCOUNT, group_evidence, member_evid
 from streams.models.reference import GROUP_LOOKS, load_reference
 
 REFERENCE = load_reference()
+LEVEL = 1 / 255
 values = st.integers(0, 1_000_000).map(lambda number: number / 1_000_000)
 
 
@@ -31,11 +32,11 @@ def _is_ranked(told: tuple[Feature, ...]) -> bool:
     look=st.integers(0, len(GROUP_LOOKS) - 1),
 )
 def test_a_groups_features_give_its_e_value(group: dict[str, float], look: int) -> None:
-    found = REFERENCE.assess_group(group, look)
+    found = REFERENCE.assess_group(group, look, LEVEL)
     told = group_evidence(group, found.quantiles, (), REFERENCE)
     again = dict.fromkeys(FEATURES, 0.0) | _values(told)
     assert again == group
-    assert REFERENCE.assess_group(again, look).e_value == found.e_value
+    assert REFERENCE.assess_group(again, look, LEVEL).e_value == found.e_value
     assert _is_ranked(told)
     total = sum(each.weight for each in told)
     assert total == pytest.approx(1, abs=1e-4) or total == 0

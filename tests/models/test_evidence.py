@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from streams.models.evidence import (
     DENSE_RANKS,
     RankedScores,
+    aim,
     calibrate,
     conformal_p,
     merge,
@@ -33,6 +34,16 @@ def test_calibrated_ranks_have_a_mean_of_at_most_one(size: int) -> None:
     assert _mean(e_values) <= _EXACT
     assert e_values == sorted(e_values, reverse=True)
     assert e_values[0] == resolution_limit(size)
+
+
+@given(st.integers(0, 4096), st.floats(1e-5, 0.5))
+def test_aimed_evidence_has_a_mean_of_at_most_one_and_reaches_its_level(
+    size: int, level: float
+) -> None:
+    e_values = [aim(rank / (size + 1), size, level) for rank in range(1, size + 2)]
+    assert _mean(e_values) <= _EXACT
+    reached = sum(e_value * level >= 1 for e_value in e_values)
+    assert reached == math.floor(level * (size + 1))
 
 
 @given(

@@ -107,18 +107,21 @@ def test_it_knows_every_look_detector_and_feature() -> None:
 @given(
     st.fixed_dictionaries(dict.fromkeys(FEATURES, st.floats(0, 1))),
     st.integers(0, len(GROUP_LOOKS) + 2),
+    st.floats(1e-4, 0.1),
 )
 @settings(max_examples=60)
 def test_evidence_of_a_group_stays_below_its_limit(
-    features: dict[str, float], look: int
+    features: dict[str, float], look: int, level: float
 ) -> None:
     reference = load_reference()
-    assessment = reference.assess_group(features, look)
-    assert 0 <= assessment.e_value <= reference.group_limit(features, look) + 1e-6
+    assessment = reference.assess_group(features, look, level)
+    assert (
+        0 <= assessment.e_value <= reference.group_limit(features, look, level) + 1e-6
+    )
     assert set(assessment.e_values) == set(WEIGHTS)
     assert all(0 <= quantile < 1 for quantile in assessment.quantiles.values())
     shuffled = dict(reversed(features.items()))
-    assert reference.assess_group(shuffled, look) == assessment
+    assert reference.assess_group(shuffled, look, level) == assessment
 
 
 @given(st.fixed_dictionaries(dict.fromkeys(MEMBER_FEATURES, st.floats(0, 1))))

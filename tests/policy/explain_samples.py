@@ -25,6 +25,7 @@ _GROUP: Final = {
     **dict.fromkeys(("sharing_crowd", "young_crowd", "co_use"), 0.41),
     **dict.fromkeys(("payer", "place"), 0.25),
     "batches": 0.9,
+    "batch_days": 0.9,
     "even": 0.72,
     "complementary": 1.0,
     "templated": 0.7,
@@ -90,7 +91,7 @@ def _tested() -> Decision:
     for _ in range(9):
         budget.next_level(minute)
     level = budget.next_level(minute)
-    found = _REFERENCE.assess_group(_GROUP, 0)
+    found = _REFERENCE.assess_group(_GROUP, 0, level)
     return Decision(
         decision_id="ee" * 12,
         subject=f"campaign:{CAMPAIGN}",

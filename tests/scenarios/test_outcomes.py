@@ -56,8 +56,11 @@ def test_the_outcome_is_as_expected(name: str, tmp_path: Path) -> None:
         if cohort.cohort != "campaign":
             assert max(map(RUNGS.index, cohort.rungs)) <= limit, cohort
     pivots = [alert for alert in alerts if alert.kind == "campaign_pivoted"]
-    assert bool(pivots) == bool(expected.pivot_model)
-    assert all(expected.pivot_model in alert.summary for alert in pivots)
+    if expected.pivot_model:
+        assert pivots
+        assert all(expected.pivot_model in alert.summary for alert in pivots)
+    # Its customers try what comes out: that it begins to use it is true, and no move.
+    assert expected.pivot_model or all(a.severity == "warning" for a in pivots)
 
 
 def _run(folder: Path) -> list[Alert]:

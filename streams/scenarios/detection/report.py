@@ -16,6 +16,11 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from streams.models.reference import load_reference
+from streams.scenarios.detection.ablation import (
+    AblationFigures,
+    AblationPlan,
+    ablation,
+)
 from streams.scenarios.detection.account_peers import PeerFigures, account_peers
 from streams.scenarios.detection.adaptive import AdaptiveFigures, adaptive
 from streams.scenarios.detection.budget_trial import (
@@ -46,7 +51,9 @@ from streams.scenarios.detection.windows import (
 
 __all__ = ["FULL", "PARTS", "QUICK", "Plan", "Report", "benchmark"]
 
-PARTS: Final = ("population", "negatives", "adaptive", "windows", "budget")
+PARTS: Final = (
+    *("population", "negatives", "adaptive", "windows", "budget", "ablation"),
+)
 _MILLION: Final = 1e6
 _BUILT_ON: Final = (
     "simulated benign populations and campaigns of the product's own generators, every "
@@ -72,6 +79,7 @@ class Plan(NamedTuple):
     benign_ordinary: int
     benign_hours: float = 24.0
     benign_prompts: int = 1000
+    ablation: AblationPlan = AblationPlan()
 
 
 QUICK: Final = Plan(
@@ -98,6 +106,7 @@ QUICK: Final = Plan(
     populations=20,
     benign_ordinary=60,
     benign_prompts=400,
+    ablation=AblationPlan(campaigns=4, benign=4, one_in=50),
 )
 FULL: Final = Plan(
     accounts=200_000,
@@ -126,6 +135,7 @@ class Report(msgspec.Struct, frozen=True):
     adaptive: tuple[AdaptiveFigures, ...] = ()
     windows: tuple[WindowFigures, ...] = ()
     budget: BudgetFigures | None = None
+    ablation: tuple[AblationFigures, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Give plain figures, each with the bounds of its 95 % interval beside it."""
@@ -133,7 +143,11 @@ class Report(msgspec.Struct, frozen=True):
         population = self.population
         found: dict[str, Any] = {
             "seed": self.seed,
-            "plan": self.plan._asdict() | {"windows": self.plan.windows._asdict()},
+            "plan": self.plan._asdict()
+            | {
+                "windows": self.plan.windows._asdict(),
+                "ablation": self.plan.ablation._asdict(),
+            },
             "reference": {
                 "version": reference.version,
                 "digest": reference.digest,
@@ -155,6 +169,7 @@ class Report(msgspec.Struct, frozen=True):
                 for peer in self.peers
             ],
             "budget": _flat(self.budget) if self.budget else None,
+            "ablation": [_flat(each) for each in self.ablation],
         }
         if population is not None:
             found |= _population(population)
@@ -251,6 +266,11 @@ def benchmark(
             progress=progress,
         )
         report = _with(report, budget=budget)
+    if "ablation" in parts:
+        earned = ablation(
+            plan.ablation, seed=seed, corpus=corpus, jobs=jobs, progress=progress
+        )
+        report = _with(report, ablation=earned)
     return report
 
 
