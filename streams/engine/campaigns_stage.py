@@ -403,7 +403,7 @@ class CampaignsStage(MinuteStage[Output]):
             self.state.operation.exhausted_day = day
             summary = (
                 "the day's budget has become so thin that no evidence could reach its "
-                "level: groups go untested until midnight of event time"
+                "level: groups go untested until more of it falls due"
             )
             yield self._decider.publisher.notice("budget_exhausted", minute, summary)
 

@@ -28,7 +28,7 @@ class Purse(NamedTuple):
 
     @property
     def fresh_level(self) -> float:
-        """The level of a day's first test."""
+        """The level of a first test at midnight."""
         return Budget().level(0, self.daily)
 
     def spend(self, minute: int) -> float:

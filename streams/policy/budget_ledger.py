@@ -1,24 +1,26 @@
 """The ledger of the false-enforcement budget, read back from llm.decisions.
 
-Each test says which level it was given and what its purse held afterwards. That tells
-which test of the day it was and how large the purse was (`streams.policy.budget`), so
-the ledger needs no policy and no state: a day is told by its tests.
+Each test says which level it was given and what its purse held afterwards. With the
+time of day that tells how large the purse was and what it had spent before
+(`streams.policy.budget`): the ledger needs no policy and no state.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 import msgspec
 
 from streams.contracts.records import Decision
-from streams.policy.budget import HORIZON
+from streams.policy.budget import SHARE_OF_A_TEST, due
+from streams.policy.durations import MINUTES_PER_DAY
 
 __all__ = ["DayLedger", "LedgerEntry", "budget_days", "ledger_date", "ledger_entries"]
 
+_MS_PER_MINUTE: Final = 60_000
 _MS_PER_DAY: Final = 86_400_000
 
 
@@ -66,37 +68,66 @@ def ledger_entries(decisions: Iterable[Decision]) -> list[LedgerEntry]:
     A look that confirms a campaign costs nothing, and tells of no budget.
 
     >>> first = Decision(decision_id="d", subject="group:1", kind="tested",
-    ...                  occurred_at=0, e_value=900.0, threshold=255.0,
-    ...                  level=0.2 / 51, budget_left=0.2 * 50 / 51)
+    ...                  occurred_at=0, e_value=900.0, threshold=250.0,
+    ...                  level=0.2 / 50, budget_left=0.2 * 49 / 50)
     >>> [(test.number, round(test.daily, 6)) for test in ledger_entries([first])]
     [(1, 0.2)]
     """
+    return [test for test, _ in _paid(decisions)]
+
+
+def _paid(decisions: Iterable[Decision]) -> Iterator[tuple[LedgerEntry, int]]:
+    """Give each paid test, and the number of its purse on its day.
+
+    There may be two purses: one is kept for groups with an imported indicator. What a
+    purse has spent tells them apart, even when a new policy changes what it holds.
+    """
     once = {each.decision_id: each for each in decisions if each.kind == "tested"}
-    paid = (each for each in once.values() if each.level > 0 and each.budget_left > 0)
-    return [_test(each) for each in paid]
+    last: dict[int, list[LedgerEntry]] = {}
+    for each in once.values():
+        if each.level <= 0 or each.budget_left <= 0:
+            continue
+        daily = _daily(each)
+        before = daily - each.budget_left - each.level
+        purses = last.setdefault(each.occurred_at // _MS_PER_DAY, [])
+        spent = [purse.daily - purse.left for purse in purses]
+        # A purse that was not seen yet has spent nothing.
+        number = min(
+            range(len(spent) + 1), key=lambda at: abs([*spent, 0.0][at] - before)
+        )
+        test = LedgerEntry(
+            at=each.occurred_at,
+            subject=each.subject,
+            number=1 + (purses[number].number if number < len(purses) else 0),
+            daily=daily,
+            level=each.level,
+            left=each.budget_left,
+            rejected=each.e_value * each.level >= 1,
+        )
+        purses[number:] = [test, *purses[number + 1 :]]
+        yield test, number
 
 
-def _test(decision: Decision) -> LedgerEntry:
-    # Of k tests, level = B h / ((k + h - 1)(k + h)) and left = B h / (k + h).
-    level, left = decision.level, decision.budget_left
-    number = max(round(left / level) - HORIZON + 1, 1)
-    return LedgerEntry(
-        at=decision.occurred_at,
-        subject=decision.subject,
-        number=number,
-        daily=left * (number + HORIZON) / HORIZON,
-        level=level,
-        left=left,
-        rejected=decision.e_value * level >= 1,
-    )
+def _daily(test: Decision) -> float:
+    """Tell how large a purse is that had spent s and gave a test its level.
+
+    Of a purse of B, of which a share d is due, level = c (d B - s), and what is left
+    afterwards is B - s - level.
+    """
+    minute = test.occurred_at // _MS_PER_MINUTE
+    not_due = 1 - due(minute, minute // MINUTES_PER_DAY, 1.0)
+    owed = test.level / SHARE_OF_A_TEST
+    return (test.budget_left + test.level - owed) / not_due
 
 
 def budget_days(decisions: Iterable[Decision]) -> list[DayLedger]:
     """Sum the tests of each day of event time up, the first day first."""
-    known = list(decisions)
     by_day: dict[int, list[LedgerEntry]] = {}
-    for test in ledger_entries(known):
-        by_day.setdefault(test.at // _MS_PER_DAY, []).append(test)
+    last: dict[int, dict[int, LedgerEntry]] = {}
+    for test, purse in _paid(decisions):
+        day = test.at // _MS_PER_DAY
+        by_day.setdefault(day, []).append(test)
+        last.setdefault(day, {})[purse] = test
     days, seen = [], set[str]()
     for day in sorted(by_day):
         tests = by_day[day]
@@ -104,7 +135,7 @@ def budget_days(decisions: Iterable[Decision]) -> list[DayLedger]:
             test.subject for test in tests if test.rejected and test.subject not in seen
         ]
         seen.update(new)
-        purses = _purses(tests)
+        purses = last[day].values()
         days.append(
             DayLedger(
                 day=ledger_date(day * _MS_PER_DAY),
@@ -117,32 +148,6 @@ def budget_days(decisions: Iterable[Decision]) -> list[DayLedger]:
             )
         )
     return days
-
-
-def _purses(tests: list[LedgerEntry]) -> list[LedgerEntry]:
-    """Give the last test of each purse of a day.
-
-    There may be two: one is kept for groups with an imported indicator. A new policy
-    changes what a purse holds, and its tests are counted on.
-    """
-    purses: list[LedgerEntry] = []
-    for test in tests:
-        before = [
-            place
-            for place, purse in enumerate(purses)
-            if purse.number == test.number - 1
-        ]
-        if before:
-            # The nearest: a policy changes a budget, but hardly by more than the
-            # purses differ from each other.
-            nearest = min(
-                before,
-                key=lambda place: abs(math.log(purses[place].daily / test.daily)),
-            )
-            purses[nearest] = test
-        else:
-            purses.append(test)
-    return purses
 
 
 def ledger_date(at: int) -> str:

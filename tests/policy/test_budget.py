@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from fractions import Fraction
 
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.policy.budget import DAILY_BUDGET, Budget
+from streams.policy.budget import (
+    DAILY_BUDGET,
+    SHARE_AT_MIDNIGHT,
+    SHARE_OF_A_TEST,
+    Budget,
+    due,
+)
 
 _DAY = 1440
 
@@ -22,18 +27,33 @@ def test_levels_of_a_day_never_pass_the_budget(steps: list[int]) -> None:
     for step in steps:
         minute += step
         told = budget.level(minute)
-        assert budget.next_level(minute) == told
+        assert budget.next_level(minute) == told > 0
         spent[minute // _DAY].append(told)
-    for levels in spent.values():
+        assert math.isclose(
+            budget.left(minute), DAILY_BUDGET - math.fsum(spent[minute // _DAY])
+        )
+    for day, levels in spent.items():
         assert math.fsum(levels) < DAILY_BUDGET
-        assert levels == sorted(levels, reverse=True)
-        assert levels[0] == Budget().level(0)
+        assert Budget().level(day * _DAY) <= levels[0] < Budget().level(day * _DAY - 1)
 
 
-def test_the_series_telescopes_to_the_budget() -> None:
+@given(st.integers(1, 3000))
+def test_levels_follow_the_number_of_tests(tests: int) -> None:
     budget = Budget()
-    total = sum(Fraction(budget.next_level(7)) for _ in range(20_000))
-    assert 0.99 * DAILY_BUDGET < total < DAILY_BUDGET
+    levels = [budget.next_level(number * _DAY // tests) for number in range(tests)]
+    assert math.fsum(levels) < DAILY_BUDGET
+    # Of hundreds of tests in a day each gets its part of what falls due over the day.
+    fair = DAILY_BUDGET * (1 - SHARE_AT_MIDNIGHT) / tests
+    assert tests < 300 or math.isclose(levels[-1], fair, rel_tol=0.1)
+
+
+def test_a_burst_leaves_the_rest_of_the_day_its_part() -> None:
+    budget = Budget()
+    total = math.fsum(budget.next_level(7) for _ in range(20_000))
+    assert math.isclose(total, due(7, 0))
+    assert budget.level(7) < 1e-9
+    later = SHARE_OF_A_TEST * (due(727, 0) - due(7, 0))
+    assert math.isclose(budget.level(727), later, rel_tol=1e-6)
 
 
 def test_telling_a_level_spends_nothing() -> None:
