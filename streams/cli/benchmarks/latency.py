@@ -227,12 +227,11 @@ def _paced(
     stand: Stand, config: Config, part: list[Records], rate: float, share: float
 ) -> LoadLatency:
     closings = _Closings()
-    began = time.monotonic()
     with _Actions(stand.bootstrap) as actions:
         with Pacer(stand.bootstrap, part, rate, closings.slot) as pacer:
             while not pacer.done:
                 time.sleep(_POLL)
-            sending = time.monotonic() - began
+            sending = time.monotonic() - pacer.began
         time.sleep(_SETTLE)
     taken, waited = [], []
     for arrived, value in actions.arrived:

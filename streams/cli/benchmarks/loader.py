@@ -85,8 +85,8 @@ class Pacer:
 
     As a context it ends at the end. ``on_slot`` is told the records, the range of
     those that go out together, and the time by the monotonic clock. The first record
-    goes ahead, and the clock starts once it is delivered: an idempotent producer waits
-    for half a second until it has its number.
+    goes ahead, and the clock starts once it is delivered, at ``began``: an idempotent
+    producer waits for half a second until it has its number.
     """
 
     def __init__(
@@ -103,6 +103,7 @@ class Pacer:
         self._stopping = threading.Event()
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="pacer", daemon=True)
+        self.began = time.monotonic()
         self.sent = 0
         self.latest = 0.0
 
@@ -136,7 +137,7 @@ class Pacer:
     def _send(self) -> None:
         self._send_slot(self._batches[0], 0, 1)
         finish(self._producer)
-        began = time.monotonic()
+        self.began = began = time.monotonic()
         for number, records in enumerate(self._batches):
             at = 0 if number else 1
             while at < len(records.values) and not self._stopping.is_set():
