@@ -52,8 +52,9 @@ _RATE_POWER: Final = 0.25
 _L2: Final = 0.005
 """Pull towards the prior: some ten examples that agree move the log-odds by 3 to 6."""
 
-_BENIGN_QUANTILE: Final = 0.75
+_BENIGN_QUANTILE: Final = 0.5
 _HARMFUL_QUANTILE: Final = 0.1
+_TYPICAL_QUANTILE: Final = 0.5
 """Of the scores of either kind, where the factor reaches its least, and where it is 1:
 a tenth of what people called distillation may lose a little of its evidence."""
 
@@ -100,7 +101,8 @@ class LabelModel(msgspec.Struct, frozen=True):
     """Weights of the correction, and where the two kinds of examples score.
 
     ``distillation`` is a score that nine in ten examples of that kind reach, ``benign``
-    one that three in four examples of that kind do not exceed.
+    one that half of that kind do not exceed, and ``boundary`` is in the middle between
+    the medians of both kinds.
 
     >>> model = LabelModel({"old": -4.0}, benign=-2.0, distillation=1.0)
     >>> [model.factor({"old": x}, 1.0, least=1 / 64) for x in (0.0, 0.375, 0.75, 1.0)]
@@ -112,6 +114,7 @@ class LabelModel(msgspec.Struct, frozen=True):
     weights: dict[str, float]
     benign: float = 0.0
     distillation: float = 0.0
+    boundary: float = 0.0
 
     @property
     def separates(self) -> bool:
@@ -120,7 +123,7 @@ class LabelModel(msgspec.Struct, frozen=True):
 
     def tells_distillation(self, features: Mapping[str, float], prior: float) -> bool:
         """Whether an account is closer to one kind of examples than to the other."""
-        return 2 * self.score(features, prior) > self.benign + self.distillation
+        return self.score(features, prior) > self.boundary
 
     def score(self, features: Mapping[str, float], prior: float) -> float:
         """Learned log-odds that an account is distillation."""
@@ -164,10 +167,13 @@ def fit(examples: Sequence[Example]) -> LabelModel:
             # River has no public way to set weights; see Likeness.
             river._weights.update(_rounded(river.weights))  # noqa: SLF001 - see above
     model = LabelModel(dict(sorted(river.weights.items())))
+    benign = _quantile(model, examples, _BENIGN_QUANTILE, distillation=False)
+    typical = _quantile(model, examples, _TYPICAL_QUANTILE, distillation=True)
     return msgspec.structs.replace(
         model,
-        benign=_quantile(model, examples, _BENIGN_QUANTILE, distillation=False),
+        benign=benign,
         distillation=_quantile(model, examples, _HARMFUL_QUANTILE, distillation=True),
+        boundary=(benign + typical) / 2,
     )
 
 
