@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Collection
 from typing import Final
 
 from streams.campaigns.group import Group
@@ -19,24 +20,27 @@ the world to tell anything about two groups."""
 def common_places(graph: LinkGraph, one: Group, other: Group) -> float:
     """Give the intersection of both groups' histograms over networks and payments.
 
-    It lies in 0 to 2, as an account counts once for its networks and once for its
-    payments, if it has one of each. A facet counts with its purity, the share of its
-    accounts that use a suspect template: a carrier's network tells nothing.
+    Of accounts that are in one group only: two companies, of which a few people know
+    the other's wording, have no place in common but those people's. The result lies in
+    0 to 2, as an account counts once for its networks and once for its payments, if it
+    has one of each. A facet counts with its purity, the share of its accounts that use
+    a suspect template: a carrier's network tells nothing.
     """
-    shares, others = _shares(graph, one), _shares(graph, other)
+    shares = _shares(graph, one.uses.keys() - other.uses.keys())
+    others = _shares(graph, other.uses.keys() - one.uses.keys())
     return math.fsum(
         min(shares[facet], others[facet]) * _purity(graph, facet)
         for facet in sorted(shares.keys() & others.keys())
     )
 
 
-def _shares(graph: LinkGraph, group: Group) -> dict[int, float]:
-    """Give the share of a group's accounts that use each network and payment."""
+def _shares(graph: LinkGraph, accounts: Collection[str]) -> dict[int, float]:
+    """Give the share of some accounts that use each network and payment."""
     users: Counter[int] = Counter()
-    for account in group.uses:
+    for account in accounts:
         users.update(graph.accounts[account].edges.keys())
     return {
-        facet: count / len(group.uses)
+        facet: count / len(accounts)
         for facet, count in users.items()
         if graph.facets[facet].kind_name in PLACE_KINDS
     }

@@ -24,6 +24,7 @@ __all__ = [
     "conformal_p",
     "merge",
     "resolution_limit",
+    "staged",
 ]
 
 DENSE_RANKS: Final = 128
@@ -103,6 +104,25 @@ def aim(p: float, reference_size: int, level: float) -> float:
     if rank == 0 or p * (reference_size + 1) > rank + 1 / 2:
         return 0.0
     return (reference_size + 1) / rank
+
+
+def staged(p: float, targets: Iterable[float]) -> float:
+    """Turn a p-value into the largest of some e-values that it may have.
+
+    Decisions ask for a few e-values, fixed in advance: here they are ``targets``, in
+    rising order. It is a mean of all-or-nothing calibrators, one for each, with equal
+    weights: it jumps from one target to the next, and reaches each at a larger p than
+    a calibrator for all levels does.
+
+    >>> [staged(p, (20, 100, 300, 1000)) for p in (1 / 79, 1 / 80, 1 / 320, 1 / 2800)]
+    [0.0, 20.0, 100.0, 1000.0]
+    """
+    reached, steps = 0.0, tuple(targets)
+    for step in steps:
+        if p * len(steps) * (step - reached) > 1:
+            break
+        reached = float(step)
+    return reached
 
 
 def resolution_limit(reference_size: int) -> float:

@@ -25,12 +25,14 @@ from streams.models.evidence import (
     conformal_p,
     merge,
     resolution_limit,
+    staged,
 )
 from streams.models.likeness import Likeness
 
 __all__ = [
     "DETECTORS",
     "GROUP_LOOKS",
+    "MEMBER_E_VALUES",
     "STRATA",
     "WEIGHTS",
     "Assessment",
@@ -64,6 +66,9 @@ WEIGHTS: Final[Mapping[str, float]] = {
 """Weights of the merge, fixed in advance. The joint model sees what the others see,
 so most of the weight is its. One aspect alone reaches at most a twentieth of the
 resolution limit, which is below the e-value that the first test of a day needs."""
+
+MEMBER_E_VALUES: Final = (20.0, 100.0, 300.0, 1000.0)
+"""E-values that an account's own evidence can have: those that the ladder asks for."""
 
 _AIMED: Final = "joint"
 """Its evidence is aimed at the level of each test: with its weight it decides."""
@@ -182,8 +187,7 @@ class Reference(msgspec.Struct, frozen=True):
     def assess_member(self, features: Mapping[str, float]) -> float:
         """Give the e-value that an account of a group is more than a bystander."""
         score = self.models["member"].log_odds(features)
-        p = conformal_p(score, self.bystanders)
-        return round(calibrate(p, self.bystanders.size), 6)
+        return staged(conformal_p(score, self.bystanders), MEMBER_E_VALUES)
 
     def member_prior(self, features: Mapping[str, float]) -> float:
         """Give the log-odds by which an account's ties exceed those of one without."""

@@ -55,9 +55,9 @@ __all__ = [
     "campaign_populations",
 ]
 
-_ONE_SITE_EVERY: Final = 4
-"""For so many campaign populations there is one of campaigns at one site, which are few
-among the others and have a stratum of their own."""
+_SPECIAL_EVERY: Final = 4
+"""For so many campaign populations there is one of campaigns at one site, and one of
+campaigns without templates: each kind has a stratum of its own."""
 _EXPLAINING_RANKS: Final = 8
 
 Features = dict[str, float]
@@ -83,10 +83,13 @@ def build_reference(
 
 
 def campaign_populations(count: int, seed: int) -> list[Scenario]:
-    """Draw so many populations with campaigns of all kinds, and some at one site."""
-    mixed = [campaign_population(seed + number) for number in range(count)]
-    few = range(-(-count // _ONE_SITE_EVERY))
-    return mixed + [campaign_population(seed + 4000 + n, one_site=True) for n in few]
+    """Draw so many populations with campaigns of all kinds, and some of each kind."""
+    few = range(-(-count // _SPECIAL_EVERY))
+    return [
+        *(campaign_population(seed + number) for number in range(count)),
+        *(campaign_population(seed + 4000 + number, "one_site") for number in few),
+        *(campaign_population(seed + 6000 + number, "untemplated") for number in few),
+    ]
 
 
 def benign_populations(count: int, seed: int) -> list[Scenario]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from msgspec.structs import replace
 
@@ -45,8 +45,6 @@ _COHORTS: Final = {True: 7, False: 16}
 _CAMPAIGN_COHORTS: Final = 6
 _CAMPAIGN_SITES: Final = 4
 _CAMPAIGNS: Final = 12
-_UNTEMPLATED: Final = 6
-"""Campaigns without templates, besides the others."""
 _GROUPS: Final = (8, 20)
 _SIZE: Final = (2.5, 0.8)
 """Mean and sigma of the logarithm of a group's accounts, besides the least ones."""
@@ -376,27 +374,28 @@ _OF_KIND: Final = {
 }
 
 
-def campaign_population(seed: int, *, one_site: bool = False) -> Scenario:
+def campaign_population(
+    seed: int, kind: Literal["mixed", "one_site", "untemplated"] = "mixed"
+) -> Scenario:
     """Draw a population with a dozen unrelated campaigns among honest groups.
 
     Each campaign has bystanders: honest accounts that know one of its wordings, now
-    and then all of them, some behind the same proxy. Some campaigns have no wordings,
-    and are tied together by payments and networks only. ``one_site``: every campaign
-    with wordings has a single payment or a single network, as few of them do.
+    and then all of them, some behind the same proxy. ``one_site``: every campaign has a
+    single payment or a single network, as few of them do. ``untemplated``: they have no
+    wordings, are tied together by payments and networks only, and live among honest
+    groups that are, too.
     """
     chance = Random(seed)  # noqa: S311 - simulation, not cryptography
     honest = [_cohort(chance, KINDS, at, _HOURS) for at in range(_CAMPAIGN_COHORTS)]
-    honest += [
-        _cohort(chance, SITES_KINDS, _CAMPAIGN_COHORTS + at, _HOURS)
-        for at in range(_CAMPAIGN_SITES)
-    ]
     campaigns = [_campaign(chance, number) for number in range(_CAMPAIGNS)]
-    if one_site:
+    if kind == "one_site":
         campaigns = [_at_one_site(chance, campaign) for campaign in campaigns]
-    campaigns += [
-        _untemplated(_campaign(chance, _CAMPAIGNS + number), chance)
-        for number in range(_UNTEMPLATED)
-    ]
+    elif kind == "untemplated":
+        campaigns = [_untemplated(chance, campaign) for campaign in campaigns]
+        honest += [
+            _cohort(chance, SITES_KINDS, _CAMPAIGN_COHORTS + at, _HOURS)
+            for at in range(_CAMPAIGN_SITES)
+        ]
     bystanders = [_bystanders(chance, campaign) for campaign in campaigns]
     return Scenario(
         name=f"campaigns-{seed}",
@@ -446,7 +445,7 @@ def _campaign(chance: Random, number: int) -> Campaign:
     )
 
 
-def _untemplated(campaign: Campaign, chance: Random) -> Campaign:
+def _untemplated(chance: Random, campaign: Campaign) -> Campaign:
     """Take the wordings from a campaign; it shares infrastructure."""
     return replace(
         campaign,

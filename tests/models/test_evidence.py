@@ -17,6 +17,7 @@ from streams.models.evidence import (
     conformal_p,
     merge,
     resolution_limit,
+    staged,
 )
 
 _EXACT = 1 + 1e-12
@@ -44,6 +45,20 @@ def test_aimed_evidence_has_a_mean_of_at_most_one_and_reaches_its_level(
     assert _mean(e_values) <= _EXACT
     reached = sum(e_value * level >= 1 for e_value in e_values)
     assert reached == math.floor(level * (size + 1))
+
+
+@given(
+    st.integers(0, 6000),
+    st.lists(st.integers(1, 2000), min_size=1, max_size=5, unique=True).map(sorted),
+)
+def test_staged_evidence_has_a_mean_of_at_most_one_and_no_other_values(
+    size: int, targets: list[int]
+) -> None:
+    e_values = [staged(rank / (size + 1), targets) for rank in range(1, size + 2)]
+    assert _mean(e_values) <= _EXACT
+    assert set(e_values) <= {0.0, *map(float, targets)}
+    assert e_values == sorted(e_values, reverse=True)
+    assert staged(1e-9, targets) == targets[-1]
 
 
 @given(

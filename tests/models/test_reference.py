@@ -18,11 +18,13 @@ from streams.models import reference as module
 from streams.models.reference import (
     DETECTORS,
     GROUP_LOOKS,
+    MEMBER_E_VALUES,
     STRATA,
     WEIGHTS,
     digest,
     load_reference,
 )
+from streams.policy.ladder import LADDER
 
 _CONTENT: dict[str, Any] = json.loads(
     files("streams.models").joinpath("reference.json").read_text("utf-8")
@@ -131,3 +133,7 @@ def test_evidence_of_a_member_is_the_same_each_time(features: dict[str, float]) 
     e_value = reference.assess_member(features)
     assert 0 <= e_value <= reference.bystanders.size + 1
     assert reference.assess_member(dict(reversed(features.items()))) == e_value
+
+
+def test_own_evidence_has_the_values_that_the_ladder_asks_for() -> None:
+    assert tuple(sorted({step.e_value for step in LADDER})) == MEMBER_E_VALUES

@@ -42,9 +42,12 @@ def test_each_campaign_has_bystanders() -> None:
     scenario = campaign_population(5)
     lenders = [cohort.borrows for cohort in scenario.cohort if cohort.borrows]
     assert lenders == [campaign.name for campaign in scenario.campaign]
-    bare = [one for one in scenario.campaign if not one.templates.count]
-    assert bare
-    assert all(one.facets.networks for one in bare)
+    assert all(one.templates.count for one in scenario.campaign)
+    for one in campaign_population(5, "untemplated").campaign:
+        assert one.facets.networks > 1
+        assert one.templates.count == 0
+    for one in campaign_population(5, "one_site").campaign:
+        assert one.facets.payments == 1 or one.facets.networks == 1
 
 
 def _small(scenario: Scenario, *cohorts: Cohort) -> Scenario:
