@@ -22,8 +22,8 @@ def build(
     out: Path,
     *,
     version: str,
-    benign: _Count = 32,
-    campaigns: _Count = 12,
+    benign: _Count = 24,
+    campaigns: _Count = 36,
     corpus: Path | None = None,
     jobs: _Count = 1,
 ) -> None:
@@ -36,8 +36,8 @@ def build(
     version
         Name of the reference; it appears in every action and alert.
     benign
-        Honest populations of either kind, each with some 150 groups: they set the
-        resolution.
+        Honest populations of each of three kinds, with some 150 groups each: they set
+        the resolution.
     campaigns
         Populations with campaigns, on which the prior's weights are fitted, and whose
         bystanders accounts are compared with.

@@ -102,18 +102,23 @@ def harvest(place: Path, population: int) -> Harvest:
             row["account_id"]: row["campaign"] for row in csv.DictReader(file)
         }
 
-    def hostile(group: Group) -> bool:
-        guilty = sum(bool(campaign_of.get(account)) for account in group.uses)
-        return guilty > _MAJORITY * len(group.uses)
+    def campaign(group: Group) -> str:
+        """Name the campaign that most accounts are of, or nobody: ""."""
+        names = Counter(campaign_of.get(account) or "" for account in group.uses)
+        name, count = names.most_common(1)[0]
+        return name if count > _MAJORITY * len(group.uses) else ""
 
     def observe(_minute: int, look: int, features: Features, group: Group) -> bool:
-        guilty = hostile(group)
-        names = Counter(campaign_of.get(account) or "" for account in group.uses)
-        del names[""]
+        guilty = sum(bool(campaign_of.get(account)) for account in group.uses)
         # One campaign may have several groups; an honest group is named by its number.
-        name = max(names, key=names.__getitem__) if guilty else str(group.number)
-        found.looks.append(Look(population, look, group.number, name, features, guilty))
-        return guilty
+        name = campaign(group) or str(group.number)
+        hostile = bool(campaign(group))
+        if hostile or guilty <= _MAJORITY * len(group.uses):
+            # A wording of several campaigns is no example, neither of one nor of none.
+            found.looks.append(
+                Look(population, look, group.number, name, features, hostile)
+            )
+        return hostile
 
     pipeline = Pipeline()
     stages = [s for s in pipeline.stages["llm.links"] if isinstance(s, CampaignsStage)]
@@ -123,7 +128,7 @@ def harvest(place: Path, population: int) -> Harvest:
         pass
     for stage in stages:
         for group in stage.groups.by_number.values():
-            if hostile(group) and not group.infrastructure:
+            if campaign(group) and not group.infrastructure:
                 found.members += _members(stage, group, population, campaign_of)
     return found
 
