@@ -1,10 +1,10 @@
 """The false-enforcement budget: which error level the next test of a group gets.
 
 B is the expected number of benign groups that may be taken for campaigns in a day. A
-quarter of it is there at midnight, and the rest falls due evenly over the day; each
-test spends a fixed share of what is due and not spent. So the levels of a day add up to
-less than B, and they follow the number of tests: of a few tests each gets a level of
-some B/50, and of N tests, once there are hundreds of them, B/N.
+half of it is there at midnight, and the rest falls due evenly over the day; each test
+spends a hundredth of what is due and not spent. So the levels of a day add up to less
+than B, and they follow the number of tests: of a few tests each gets a level of B/200
+to B/100, and of N tests, once there are hundreds of them, B/(2N).
 
 A group is rejected when its e-value reaches 1/level. Markov's inequality then bounds
 the expected number of wrong rejections by B under arbitrary dependence between groups
@@ -25,19 +25,19 @@ __all__ = ["DAILY_BUDGET", "SHARE_AT_MIDNIGHT", "SHARE_OF_A_TEST", "Budget", "du
 DAILY_BUDGET: Final = 0.2
 """Expected benign groups rejected per day of event time, all detectors together."""
 
-SHARE_AT_MIDNIGHT: Final = 0.25
+SHARE_AT_MIDNIGHT: Final = 0.5
 """Share of a day's budget that is due when the day begins."""
 
-SHARE_OF_A_TEST: Final = 0.08
+SHARE_OF_A_TEST: Final = 0.01
 """Share of what is due and not spent that a test gets: a day's first test has a level
-of B/50, and a burst of tests halves the level every eight of them."""
+of B/200, and a burst of tests halves the level every 70 of them."""
 
 
 def due(minute: int, day: int, daily: float = DAILY_BUDGET) -> float:
     """Tell how much of a day's budget is due in ``minute``.
 
     >>> round(due(0, 0), 3), round(due(720, 0), 3), round(due(1440, 0), 3)
-    (0.05, 0.125, 0.2)
+    (0.1, 0.15, 0.2)
     """
     elapsed = min(max(minute / MINUTES_PER_DAY - day, 0.0), 1.0)
     return daily * (SHARE_AT_MIDNIGHT + (1 - SHARE_AT_MIDNIGHT) * elapsed)
@@ -48,7 +48,7 @@ class Budget(msgspec.Struct, array_like=True):
 
     >>> budget = Budget()
     >>> round(1 / budget.next_level(0)), round(1 / budget.next_level(1))
-    (250, 271)
+    (1000, 1009)
     >>> sum(budget.next_level(2 * 1440 + minute) for minute in range(1440)) < 0.2
     True
     """

@@ -44,7 +44,7 @@ def test_levels_follow_the_number_of_tests(tests: int) -> None:
     assert math.fsum(levels) < DAILY_BUDGET
     # Of hundreds of tests in a day each gets its part of what falls due over the day.
     fair = DAILY_BUDGET * (1 - SHARE_AT_MIDNIGHT) / tests
-    assert tests < 300 or math.isclose(levels[-1], fair, rel_tol=0.1)
+    assert tests < 1000 or math.isclose(levels[-1], fair, rel_tol=0.1)
 
 
 def test_a_burst_leaves_the_rest_of_the_day_its_part() -> None:
