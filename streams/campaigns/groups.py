@@ -21,7 +21,13 @@ from streams.campaigns.link_graph import Edge, LinkGraph
 from streams.campaigns.member_features import GroupProfile
 from streams.features.account_row import TEMPLATE_KINDS
 
-__all__ = ["MIN_SHARED_ACCOUNTS", "Groups"]
+__all__ = [
+    "MIN_ABSORBED",
+    "MIN_OVERLAP",
+    "MIN_PURITY",
+    "MIN_SHARED_ACCOUNTS",
+    "Groups",
+]
 
 MIN_SHARED_ACCOUNTS: Final = 5
 """Accounts that two groups must share before they may become one."""

@@ -219,17 +219,24 @@ def digest(content: Mapping[str, Any]) -> str:
     return blake2b(packed, digest_size=16).hexdigest()
 
 
-_cached: dict[str, dict[str, Likeness]] = {}
+_cached: dict[str, tuple[Reference, dict[str, Likeness]]] = {}
 
 
 def _models(reference: Reference) -> dict[str, Likeness]:
-    if reference.digest not in _cached or not reference.digest:
-        _cached[reference.digest] = {
+    # A reference that was altered in memory still has the digest that it was read with.
+    held = _cached.get(reference.digest)
+    if held is None or not (
+        held[0].group is reference.group
+        and held[0].member is reference.member
+        and held[0].account is reference.account
+    ):
+        models = {
             "account": reference.account.model(),
             "member": reference.member.model(),
             **{f"group {key}": one.model() for key, one in reference.group.items()},
         }
-    return _cached[reference.digest]
+        held = _cached[reference.digest] = reference, models
+    return held[1]
 
 
 @cache

@@ -2,9 +2,9 @@
 
 B is the expected number of benign groups that may be taken for campaigns in a day. A
 half of it is there at midnight, and the rest falls due evenly over the day; each test
-spends a hundredth of what is due and not spent. So the levels of a day add up to less
-than B, and they follow the number of tests: of a few tests each gets a level of B/200
-to B/100, and of N tests, once there are hundreds of them, B/(2N).
+spends a fixed share of what is due and not spent. So the levels of a day add up to less
+than B, and they follow the number of tests: of a few tests each gets a level of B/133
+to B/67, and of N tests, once there are hundreds of them, B/(2N).
 
 A group is rejected when its e-value reaches 1/level. Markov's inequality then bounds
 the expected number of wrong rejections by B under arbitrary dependence between groups
@@ -28,9 +28,9 @@ DAILY_BUDGET: Final = 0.2
 SHARE_AT_MIDNIGHT: Final = 0.5
 """Share of a day's budget that is due when the day begins."""
 
-SHARE_OF_A_TEST: Final = 0.01
+SHARE_OF_A_TEST: Final = 0.015
 """Share of what is due and not spent that a test gets: a day's first test has a level
-of B/200, and a burst of tests halves the level every 70 of them."""
+of B/133, and a burst of tests halves the level every 46 of them."""
 
 
 def due(minute: int, day: int, daily: float = DAILY_BUDGET) -> float:
@@ -48,7 +48,7 @@ class Budget(msgspec.Struct, array_like=True):
 
     >>> budget = Budget()
     >>> round(1 / budget.next_level(0)), round(1 / budget.next_level(1))
-    (1000, 1009)
+    (667, 676)
     >>> sum(budget.next_level(2 * 1440 + minute) for minute in range(1440)) < 0.2
     True
     """

@@ -68,8 +68,8 @@ def ledger_entries(decisions: Iterable[Decision]) -> list[LedgerEntry]:
     A look that confirms a campaign costs nothing, and tells of no budget.
 
     >>> first = Decision(decision_id="d", subject="group:1", kind="tested",
-    ...                  occurred_at=0, e_value=1900.0, threshold=1000.0,
-    ...                  level=0.2 / 200, budget_left=0.2 * 199 / 200)
+    ...                  occurred_at=0, e_value=1900.0, threshold=667.0,
+    ...                  level=0.0015, budget_left=0.1985)
     >>> [(test.number, round(test.daily, 6)) for test in ledger_entries([first])]
     [(1, 0.2)]
     """

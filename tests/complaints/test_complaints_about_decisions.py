@@ -49,7 +49,7 @@ _WHO: dict[str, Any] = {
 }
 _MONTH = 30 * 1440
 _CRASHES = [
-    *[Step("take", 9), Step("flush", 0), Step("take", 7), Step("crash", 1)],
+    *[Step("take", 5), Step("flush", 0), Step("take", 7), Step("crash", 1)],
     *[Step("take", 11), Step("flush", 0), Step("take", 5), Step("crash", 2)],
 ] * 40
 """A worker that dies 80 times, after it has sent what it had, and before it says so.

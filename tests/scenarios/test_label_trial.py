@@ -86,7 +86,8 @@ def test_a_lone_liar_is_told_of_and_bounded(outcomes: dict[str, Outcome]) -> Non
     none, turned = outcomes["none"], outcomes["turned"]
     assert any(told.startswith(f"{DISHONEST} alone") for told in turned.disputed)
     assert turned.least == 1 / 8
-    assert turned.share("right", "throttle") > none.share("right", "throttle") - 0.05
+    # The campaign's accounts keep the rungs that they have, and climb no further.
+    assert turned.share("wrong", "throttle") < none.share("wrong", "throttle") + 0.05
 
 
 @given(

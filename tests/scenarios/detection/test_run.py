@@ -10,7 +10,7 @@ from streams.scenarios.detection.populations import small
 from streams.scenarios.detection.run import Run, Simulated, run, simulated
 from streams.scenarios.detection.source import Source
 from streams.scenarios.prompt_table import SIMULATION_KEY, SIMULATION_KEY_ID
-from streams.scenarios.scenario import Templates
+from streams.scenarios.scenario import CampaignFacets, Templates
 from streams.sketch.catalogue_builder import build_catalogue, public_templates
 
 
@@ -76,7 +76,11 @@ def test_a_catalogued_template_links_nobody(
     made: Simulated, source: Source, tmp_path: Path
 ) -> None:
     (loud,) = made.world.scenario.campaign
-    public = replace(loud, templates=Templates(public=("simple-evals-math",)))
+    public = replace(
+        loud,
+        templates=Templates(public=("simple-evals-math",)),
+        facets=CampaignFacets(),
+    )
     hiding = simulated(
         small("hiding", hours=10, ordinary=60, campaign=(public,), seed=4), source
     )
