@@ -12,14 +12,13 @@ from streams.bus.kafka_settings import client_settings
 from streams.bus.records_consumer import RecordsConsumer
 from streams.config import Config
 from streams.contracts import WriterSchemas, decode_chunk
+from streams.contracts.time_units import MS_PER_HOUR, MS_PER_MINUTE
 from streams.errors import BrokerUnavailable, TopicMismatch
 
 __all__ = ["RequestHistory"]
 
 _TOPIC: Final = "llm.requests"
 _ANSWER_TIMEOUT: Final = 8.0  # s until a silent broker counts as not there
-_MS_PER_MINUTE: Final = 60_000
-_MS_PER_HOUR: Final = 60 * _MS_PER_MINUTE
 _PASSING: Final = (
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
@@ -67,8 +66,8 @@ class RequestHistory:
             marks = {each.partition: _marks(consumer, each) for each in partitions}
             self.removed = sum(start for start, _ in marks.values())
             newest = _newest(consumer, marks, writers)
-            self.since = max(newest - minutes * _MS_PER_MINUTE, 0)
-            sent = max(self.since - round(max_future * _MS_PER_HOUR), 0)
+            self.since = max(newest - minutes * MS_PER_MINUTE, 0)
+            sent = max(self.since - round(max_future * MS_PER_HOUR), 0)
             asked = [TopicPartition(_TOPIC, each, sent) for each in marks]
             found = _ask(lambda: consumer.offsets_for_times(asked, _ANSWER_TIMEOUT))
         except KafkaException as error:

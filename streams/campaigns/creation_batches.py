@@ -12,11 +12,12 @@ import math
 from bisect import bisect_left, bisect_right
 from typing import Final
 
+from streams.contracts.time_units import MINUTES_PER_DAY
+
 __all__ = ["batch_mates", "batch_pairs", "batched_accounts", "surprise"]
 
 _NEAR: Final = 30
 """Minutes within which accounts count as opened together."""
-_DAY: Final = 1440
 _MIN_BATCH_SHARE: Final = 0.25
 """Share of the accounts opened within a day of one that must be of its half hour: in a
 rush of sign-ups it is a fiftieth."""
@@ -33,7 +34,8 @@ def batch_mates(created: list[int], minute: int) -> int:
     (2, 0)
     """
     near = _others(created, minute, _NEAR)
-    return near if near >= _MIN_BATCH_SHARE * _others(created, minute, _DAY) else 0
+    of_day = _others(created, minute, MINUTES_PER_DAY)
+    return near if near >= _MIN_BATCH_SHARE * of_day else 0
 
 
 def batched_accounts(created: list[int], window: int) -> float:

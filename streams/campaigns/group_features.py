@@ -18,6 +18,7 @@ from typing import Final
 from streams.campaigns.creation_batches import batch_pairs, batched_accounts
 from streams.campaigns.group import Group
 from streams.campaigns.link_graph import AccountNode, LinkGraph
+from streams.contracts.time_units import MINUTES_PER_DAY, MINUTES_PER_WEEK
 from streams.features.account_row import INFRASTRUCTURE_KINDS, TEMPLATE_KINDS
 
 __all__ = ["FEATURES", "MIN_MIXING", "group_features", "owner_count"]
@@ -45,10 +46,9 @@ FEATURES: Final = (
 )
 
 _HOURS_AROUND: Final = 360
-_DAY_AROUND: Final = 1440
+_DAY_AROUND: Final = MINUTES_PER_DAY
 """Minutes around an account whose sign-ups tell how busy that time was."""
-_WEEK_MINUTES: Final = 7 * 1440
-_BURST_MINUTES: Final = 2 * 1440
+_BURST_MINUTES: Final = 2 * MINUTES_PER_DAY
 _MIN_SHARING: Final = 2
 _MIN_COMMON: Final = 3
 """Accounts of the group that must use another template before it counts as common."""
@@ -85,7 +85,7 @@ def group_features(graph: LinkGraph, group: Group) -> dict[str, float]:
     sharing = max(features["payment"], features["network"]) * len(accounts)
     features["sharing_crowd"] = _crowd(sharing)
     features["young"] = _share(
-        0 <= _first(node) - node.created < _WEEK_MINUTES
+        0 <= _first(node) - node.created < MINUTES_PER_WEEK
         for node in nodes
         if node.created >= 0
     )

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from streams.campaigns.link_graph import AccountNode, LinkGraph
+from streams.contracts.time_units import MINUTES_PER_DAY
 from streams.features.account_row import FACET_KINDS
 from streams.models.label_model import on_grid
 
 __all__ = ["label_features"]
 
-_MINUTES_PER_DAY: Final = 1440
 _OLD_DAYS: Final = 30
 """Days after which about two thirds of an account's newness are gone."""
 _EVENTS_SCALE: Final = 12  # log2 of 4,096 exchanges
@@ -50,5 +50,5 @@ def _oldness(node: AccountNode) -> float:
     first = min((edge.first for edge in node.edges.values()), default=node.created)
     if node.created < 0:
         return 0.5
-    days = max(first - node.created, 0) / _MINUTES_PER_DAY
+    days = max(first - node.created, 0) / MINUTES_PER_DAY
     return 1 - math.exp(-days / _OLD_DAYS)

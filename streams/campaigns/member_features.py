@@ -13,6 +13,7 @@ from typing import Final
 from streams.campaigns.creation_batches import batch_mates
 from streams.campaigns.group import Group
 from streams.campaigns.link_graph import LinkGraph
+from streams.contracts.time_units import MINUTES_PER_DAY, MINUTES_PER_WEEK
 from streams.features.account_row import INFRASTRUCTURE_KINDS, TEMPLATE_KINDS
 
 __all__ = ["MEMBER_FEATURES", "GroupProfile"]
@@ -27,8 +28,6 @@ MEMBER_FEATURES: Final = (
     "young",  # whether the account began within a week of its creation
 )
 
-_DAY_MINUTES: Final = 1440
-_WEEK_MINUTES: Final = 7 * 1440
 _USES_SCALE: Final = 6  # log2 of 64 uses
 _TEMPLATES_SCALE: Final = 4
 _BATCH_SCALE: Final = 3  # log2 of 8 accounts
@@ -72,7 +71,7 @@ class GroupProfile:
             "infrastructure": self._infrastructure(account),
             "cohort": self._cohort(node.created) if known else 0.0,
             "batch": self._batch(node.created) if known else 0.0,
-            "young": float(known and 0 <= first - node.created < _WEEK_MINUTES),
+            "young": float(known and 0 <= first - node.created < MINUTES_PER_WEEK),
         }
         return {name: round(min(value, 1.0), 6) for name, value in features.items()}
 
@@ -99,8 +98,8 @@ class GroupProfile:
         return math.fsum(best.values()) / len(INFRASTRUCTURE_KINDS)
 
     def _cohort(self, created: int) -> float:
-        near = bisect_right(self._created, created + _DAY_MINUTES) - bisect_left(
-            self._created, created - _DAY_MINUTES
+        near = bisect_right(self._created, created + MINUTES_PER_DAY) - bisect_left(
+            self._created, created - MINUTES_PER_DAY
         )
         others = len(self._created) - 1
         return (near - 1) / others if others else 0.0

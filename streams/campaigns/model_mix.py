@@ -16,17 +16,22 @@ import msgspec
 
 from streams.campaigns.group import Group
 from streams.campaigns.link_graph import LinkGraph
+from streams.contracts.time_units import (
+    MINUTES_PER_DAY,
+    MINUTES_PER_HOUR,
+    MINUTES_PER_WEEK,
+)
 from streams.features.model_traffic import ModelTraffic
 from streams.models.drift import share_drifted
 from streams.models.share_detector import next_scores, score
 
 __all__ = ["KNOWN_AFTER", "ModelMix", "Move", "pooled_models"]
 
-_FALSE_UPTAKE_MINUTES: Final = 7 * 1440
+_FALSE_UPTAKE_MINUTES: Final = MINUTES_PER_WEEK
 """Mean number of active minutes, at least, before a campaign that uses a new model as
 seldom as is tolerated, without end, is told to take it up: a week."""
 
-_FALSE_AHEAD_MINUTES: Final = 30 * 1440
+_FALSE_AHEAD_MINUTES: Final = 30 * MINUTES_PER_DAY
 """The same for one that uses it hardly more than everybody else: a month."""
 
 _TOLERATED_SHARE: Final = 0.0003
@@ -47,7 +52,6 @@ _MARGIN: Final = 1.25
 """Odds, as a multiple of everybody else's, up to which a campaign is not ahead: traffic
 is never quite alike, and 18 against 16 percent tells nobody anything."""
 
-_MINUTES_PER_HOUR: Final = 60
 
 _REMEMBERED_HOURS: Final = 48
 """Hours of a campaign's mix that are kept: two days show a daily rhythm as a rhythm."""
@@ -136,7 +140,7 @@ class ModelMix(msgspec.Struct, array_like=True):
         """
         counts = self._distinguished(minute, uses)
         total = sum(counts.values())
-        moves = self._open_hour(minute // _MINUTES_PER_HOUR, traffic)
+        moves = self._open_hour(minute // MINUTES_PER_HOUR, traffic)
         hour = self.hours[-1].uses
         for model, count in counts.items():
             hour[model] = hour.get(model, 0) + count

@@ -15,6 +15,7 @@ from typing import Annotated, Final
 from cyclopts import Parameter, validators
 
 from streams.contracts import ControlEntry, Decision
+from streams.contracts.time_units import MS_PER_MINUTE
 from streams.errors import ConfigError
 
 __all__ = [
@@ -35,7 +36,6 @@ EXIT_NOT_APPLIED: Final = 4
 """Exit code when the workers did not confirm in the time that --wait gives."""
 
 _DEFAULT_WAIT: Final = 60.0  # s: some closed minutes of a live stream
-_MS_PER_MINUTE: Final = 60_000
 _TOLD_DECISIONS: Final = 5  # of many labels; the rest is a count
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MILLISECOND: Final = dt.timedelta(milliseconds=1)
@@ -111,7 +111,7 @@ def parse_expiry(text: str, now: int) -> int:
     from streams.policy.durations import parse_duration
 
     try:
-        return now + parse_duration(text) * _MS_PER_MINUTE
+        return now + parse_duration(text) * MS_PER_MINUTE
     except PolicyError:
         pass
     try:

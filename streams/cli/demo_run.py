@@ -15,6 +15,7 @@ from streams.bus.records_consumer import ReceivedRecord, RecordsConsumer
 from streams.cli.demo_processes import APP_ID, Workers
 from streams.cli.record_lines import json_line
 from streams.contracts import Action, decode_record, read_container
+from streams.contracts.time_units import MS_PER_MINUTE
 from streams.errors import BusError
 from streams.scenarios.outcomes import ACTIONS, ALERTS
 from streams.sdk import ReporterStats, RequestReporter
@@ -24,7 +25,6 @@ __all__ = ["ALERT_TOPIC", "Measures", "Screen", "State", "run_events"]
 
 ACTION_TOPIC, ALERT_TOPIC = "llm.actions", "llm.alerts"
 _FILES = {ACTION_TOPIC: ACTIONS, ALERT_TOPIC: ALERTS}
-_MILLISECONDS = 60_000  # in a minute
 _DEADLINE = 150.0  # s for all events; it takes 30 on two cores
 _POLL = 0.2  # s between two looks at the workers and at the clock
 _STOP_TIMEOUT = 15.0  # s; the reporter gives up what is left after 10
@@ -206,7 +206,7 @@ def _extent(events: Path) -> tuple[int, int, int]:
     """Return the number of events, and the first and last minute."""
     count, first, last = 0, 1 << 62, 0
     for frame in read_container(events):
-        minutes = frame["occurred_at"].to_numpy() // _MILLISECONDS
+        minutes = frame["occurred_at"].to_numpy() // MS_PER_MINUTE
         count += len(minutes)
         first, last = min(first, int(minutes.min())), max(last, int(minutes.max()))
     return count, first, last

@@ -23,7 +23,6 @@ EXIT_NOT_FOUND: Final = 1
 _POLL: Final = 0.2  # s
 _RUN_CHARS: Final = 12
 _FLUSH: Final = 10.0  # s
-_MINUTE: Final = 60_000  # ms
 _MIN_EVERY: Final = 60  # minutes: each costs a test of the day's budget
 _Positive = validators.Number(gt=0)
 
@@ -90,6 +89,7 @@ def heartbeat(
 def _beat(servers: str, within: float) -> tuple[str, float | None]:
     """Send one and wait; give what to tell, and the seconds it took or None."""
     from streams.bus.records_consumer import RecordsConsumer
+    from streams.contracts.time_units import MS_PER_MINUTE
     from streams.contracts.topics import load_topics
     from streams.scenarios.heartbeat import closing_events, heartbeat_events
 
@@ -119,7 +119,7 @@ def _beat(servers: str, within: float) -> tuple[str, float | None]:
                 took = time.monotonic() - began
                 return _came_through(len(campaign), first, took), took
             later = int(time.time() * 1000)
-            if later // _MINUTE > now // _MINUTE:
+            if later // MS_PER_MINUTE > now // MS_PER_MINUTE:
                 now = later
                 _send(servers, closing_events(run, now, partitions=partitions))
     return _missing(len(wanted), first, within), None

@@ -16,6 +16,7 @@ from streams.cli.control_writes import (
     standing_entries,
 )
 from streams.cli.progress import event_bar
+from streams.contracts.time_units import MS_PER_MINUTE
 from streams.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 _SHOWN: Final = 20
-_MS_PER_MINUTE: Final = 60_000
 
 app = App(
     name="backtest",
@@ -157,7 +157,7 @@ def _operators_entries(servers: str) -> list[ScheduledEntry]:
     applied = {each.entry_id: each.occurred_at for each in read_applied(servers)}
     entries = [
         ScheduledEntry(
-            applied.get(each.entry_id, each.created_at) // _MS_PER_MINUTE,
+            applied.get(each.entry_id, each.created_at) // MS_PER_MINUTE,
             each.entry_id,
             encode_record(each),
         )

@@ -14,11 +14,11 @@ from types import MappingProxyType
 from typing import Any
 
 from streams.contracts.schemas import schema_folder, schema_names
+from streams.contracts.time_units import MS_PER_DAY
 from streams.errors import ConfigError
 
 __all__ = ["Topic", "load_topics", "parse_topics"]
 
-_MILLISECONDS_PER_DAY = 86_400_000
 _CLEANUPS = ("delete", "compact")
 _COMPATIBILITIES = ("NONE", "BACKWARD_TRANSITIVE", "FULL_TRANSITIVE")
 _DEFAULT_KEYS = {"replication_factor": int, "compression": str}
@@ -112,7 +112,7 @@ def _topic(file: str, name: str, table: Any, defaults: dict[str, Any]) -> Topic:
         value=None if table["value"] == _RAW_VALUE else table["value"],
         partitions=table["partitions"],
         cleanup=table["cleanup"],
-        retention_ms=None if days is None else days * _MILLISECONDS_PER_DAY,
+        retention_ms=None if days is None else days * MS_PER_DAY,
         compatibility=table["compatibility"],
         writers=tuple(table["writers"]),
         readers=tuple(table["readers"]),

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from streams.contracts import WriterSchemas
 from streams.contracts.compiled import loops
+from streams.contracts.time_units import MINUTES_PER_DAY, MINUTES_PER_HOUR, MS_PER_HOUR
 from streams.engine.event_intake import SILENT_MINUTES, EventIntake
 from streams.engine.facet_rows import FacetRows, facet_sums
 from streams.engine.marked_rows import MARKER, MarkedRows
@@ -28,8 +29,6 @@ from streams.errors import StateError
 from streams.features.account_row import ROW_VERSION
 from streams.features.account_table import AccountTable
 from streams.features.account_update import (
-    MINUTES_PER_DAY,
-    MINUTES_PER_HOUR,
     begin_rows,
     first_uses,
     group_by_number,
@@ -97,7 +96,7 @@ class AccountsStage:
         self.intake = EventIntake(
             self.accounts,
             self.directory,
-            int(max_future_hours * 3_600_000),
+            int(max_future_hours * MS_PER_HOUR),
             writers,
             catalogue,
         )

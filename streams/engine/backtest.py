@@ -14,6 +14,7 @@ import msgspec
 
 from streams.contracts import WriterSchemas, decode_chunk
 from streams.contracts.records import Action, Alert, Rung, decode_record
+from streams.contracts.time_units import MS_PER_HOUR
 from streams.engine.replay import Pipeline, ScheduledEntry, history_batches
 from streams.engine.stage import Chunk, Output, Rejected, Row, Stage
 from streams.policy.ladder import RUNGS
@@ -21,7 +22,6 @@ from streams.policy.ladder import RUNGS
 __all__ = ["Backtest", "Change", "RungCount", "Side", "backtest"]
 
 _LINKS: Final = "llm.links"
-_MS_PER_HOUR: Final = 3_600_000
 _NOTHING: Final = -1
 
 ChangeKind: TypeAlias = Literal[
@@ -120,7 +120,7 @@ class _Ledger:
             for each in self._standing.values()
             if each.rung == rung
         )
-        return round((self._milliseconds[rung] + open_) / _MS_PER_HOUR, 3)
+        return round((self._milliseconds[rung] + open_) / MS_PER_HOUR, 3)
 
     def side(self, subject: str) -> Side:
         return Side(

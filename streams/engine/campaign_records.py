@@ -19,6 +19,7 @@ from streams.contracts.records import (
     Severity,
     encode_record,
 )
+from streams.contracts.time_units import MS_PER_MINUTE
 from streams.engine.stage import Output
 from streams.engine.verdict import Case, Verdict
 from streams.models.reference import DETECTORS
@@ -40,7 +41,6 @@ __all__ = [
 OPERATION: Final = "operation"
 """Stands for the campaign in alerts about the detector itself."""
 
-_MILLISECONDS: Final = 60_000
 _MAX_ACCOUNTS: Final = 100
 _MAX_FACETS: Final = 20
 _MAX_REASONS: Final = 6
@@ -136,8 +136,8 @@ def alert_output(
         sequence=campaign.sequence,
         kind=kind,
         severity=severity or _SEVERITY[kind],
-        occurred_at=minute * _MILLISECONDS,
-        started_at=campaign.started * _MILLISECONDS,
+        occurred_at=minute * MS_PER_MINUTE,
+        started_at=campaign.started * MS_PER_MINUTE,
         summary=summary,
         reasons=tuple(campaign_features(campaign)),
         e_value=campaign.e_value,
@@ -188,8 +188,8 @@ def notice_output(
         sequence=sequence,
         kind=kind,
         severity=_SEVERITY[kind],
-        occurred_at=max(minute, 0) * _MILLISECONDS,
-        started_at=max(minute, 0) * _MILLISECONDS,
+        occurred_at=max(minute, 0) * MS_PER_MINUTE,
+        started_at=max(minute, 0) * MS_PER_MINUTE,
         summary=summary,
         e_value=0.0,
         account_count=0,
@@ -239,8 +239,8 @@ def action_output(
         rung=step.rung,
         parameters=dict(step.parameters),
         mode=standing.mode,
-        issued_at=case.minute * _MILLISECONDS,
-        expires_at=standing.expires * _MILLISECONDS,
+        issued_at=case.minute * MS_PER_MINUTE,
+        expires_at=standing.expires * MS_PER_MINUTE,
         campaign_id=campaign.identifier,
         reason_codes=tuple(dict.fromkeys(codes))[:_TOP_REASONS],
         evidence=Evidence(

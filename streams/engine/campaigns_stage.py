@@ -20,6 +20,7 @@ from streams.campaigns.model_mix import pooled_models
 from streams.campaigns.shared_infrastructure import SharedInfrastructure
 from streams.contracts.records import AlertKind, Mode, Severity
 from streams.contracts.stage_batch import StageBatch
+from streams.contracts.time_units import MINUTES_PER_DAY
 from streams.engine.campaign_records import alert_output
 from streams.engine.campaign_union import CampaignUnion
 from streams.engine.campaigns_state import CampaignsState
@@ -35,7 +36,6 @@ from streams.engine.minute_stage import MinuteStage
 from streams.engine.stage import Output, Row
 from streams.features.account_row import MODEL_USES, TRAFFIC
 from streams.models.reference import GROUP_LOOKS, Assessment, Reference
-from streams.policy.durations import MINUTES_PER_DAY
 from streams.policy.policy import Policy
 from streams.policy.policy_file import default_policy
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 from streams.campaigns.group import Group
 from streams.campaigns.link_graph import LinkGraph
 from streams.contracts.records import ControlEntry
+from streams.contracts.time_units import MS_PER_MINUTE
 from streams.engine.campaigns_state import CampaignsState
 from streams.engine.control_stage import ControlRecord
 from streams.engine.decider import Decider
@@ -32,7 +33,6 @@ _QUIET: Final = frozenset({"label", "indicator"})
 _LASTING: Final = frozenset({"allowlist", "policy", "mode", "label", "indicator"})
 """Kinds that hold until they are withdrawn; the others are done once, and over."""
 
-_MILLISECONDS: Final = 60_000
 _MIN_WATCHED: Final = 3
 """Accounts of a group that must match an imported indicator before it counts."""
 
@@ -68,7 +68,7 @@ class ControlEffects:
         if entry is None:
             yield from self._withdraw(record.entry_id, minute)
             return
-        at = minute if minute >= 0 else entry.created_at // _MILLISECONDS
+        at = minute if minute >= 0 else entry.created_at // MS_PER_MINUTE
         if is_closing(entry):
             yield from self._withdraw(entry.entry_id, at, entry)
             return

@@ -16,6 +16,7 @@ from streams.campaigns.groups import Groups
 from streams.campaigns.label_features import label_features
 from streams.campaigns.link_graph import AccountNode
 from streams.contracts.records import Mode
+from streams.contracts.time_units import MINUTES_PER_DAY, MINUTES_PER_HOUR
 from streams.engine.campaign_records import families_of
 from streams.engine.campaigns_state import CampaignsState
 from streams.engine.publisher import HARD, Publisher
@@ -25,7 +26,6 @@ from streams.errors import PolicyError
 from streams.models.label_model import cautious, on_grid
 from streams.models.reference import Reference
 from streams.policy.conditions import Context, compile_condition, context_at
-from streams.policy.durations import MINUTES_PER_DAY, MINUTES_PER_HOUR
 from streams.policy.ladder import RUNGS, Evidence, Step, climb, next_step
 from streams.policy.policy import Policy, Scenario
 from streams.policy.standing import Standing

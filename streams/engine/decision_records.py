@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from hashlib import blake2b
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from streams.campaigns.campaign import Campaign
 from streams.campaigns.group import Group
 from streams.contracts.records import Decision, DecisionKind, Feature, encode_record
+from streams.contracts.time_units import MS_PER_MINUTE
 from streams.engine.stage import Output
 
 __all__ = ["TestTaken", "decision_output", "tested_output", "tombstone_output"]
-
-_MILLISECONDS: Final = 60_000
 
 
 def decision_output(
@@ -26,7 +25,7 @@ def decision_output(
         decision_id="",
         subject=subject,
         kind=kind,
-        occurred_at=max(minute, 0) * _MILLISECONDS,
+        occurred_at=max(minute, 0) * MS_PER_MINUTE,
         **fields,
     )
     content = msgspec.msgpack.encode(decision)
@@ -96,7 +95,7 @@ def tombstone_output(subject: str, minute: int, action_id: str) -> Output:
         partition=None,
         key=subject.encode(),
         value=None,
-        timestamp=max(minute, 0) * _MILLISECONDS,
+        timestamp=max(minute, 0) * MS_PER_MINUTE,
         event_id=f"{action_id}-lifted",
         type="io.distillwatch.Action",
     )

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from streams.contracts import WriterSchemas
 from streams.contracts.byte_column import ByteColumn
 from streams.contracts.fields import DecodedFields, decode_fields
+from streams.contracts.time_units import MINUTES_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE
 from streams.engine.stage import Chunk, Rejected
 from streams.errors import InvalidRecord
 from streams.features.account_row import MODEL_SLOTS
@@ -30,7 +31,6 @@ from streams.sketch.layout import SKETCH_BYTES, SKETCH_VERSION
 
 __all__ = ["SILENT_MINUTES", "EventIntake"]
 
-MILLISECONDS_PER_MINUTE: Final = 60_000
 _INFRASTRUCTURE_FIELDS: Final = ("network", "tls_ja4", "client", "payment")
 _FIELDS: Final = (
     *("occurred_at", "account_id", "organization_id", "account_created_at"),
@@ -39,8 +39,7 @@ _FIELDS: Final = (
     *("usage_input_tokens", "usage_output_tokens", "usage_reasoning_output_tokens"),
 )
 
-_MINUTES_PER_DAY: Final = 24 * 60
-SILENT_MINUTES: Final = 30 * _MINUTES_PER_DAY
+SILENT_MINUTES: Final = 30 * MINUTES_PER_DAY
 """Minutes of silence after which an account or a facet may be forgotten."""
 
 
@@ -98,7 +97,7 @@ class EventIntake:
         wild = (ahead > self.max_future_ms) & (sent >= 0)
         if wild.any():
             for at in np.flatnonzero(wild).tolist():
-                hours = int(ahead[at]) / 3_600_000
+                hours = int(ahead[at]) / MS_PER_HOUR
                 error = InvalidRecord(
                     f"occurred_at is {hours:.1f} h ahead of the record's timestamp: "
                     f"check the gateway's clock and unit (milliseconds); the limit is "
@@ -114,7 +113,7 @@ class EventIntake:
         self, fields: DecodedFields, offset: npt.NDArray[np.int64], floor: int
     ) -> EventColumns:
         texts, longs = fields.bytes, fields.longs
-        minute = longs["occurred_at"].values // MILLISECONDS_PER_MINUTE
+        minute = longs["occurred_at"].values // MS_PER_MINUTE
         slot = self.accounts.slots_of(texts["account_id"])
         matrix = texts["sketch"].matrix(SKETCH_BYTES)
         matrix[matrix[:, 0] != SKETCH_VERSION] = 0
@@ -142,7 +141,7 @@ class EventIntake:
             owner=self._owners(
                 slot, np.maximum.accumulate(np.maximum(minute, floor)), texts
             ),
-            created_minute=np.where(known, created // MILLISECONDS_PER_MINUTE, -1),
+            created_minute=np.where(known, created // MS_PER_MINUTE, -1),
             refused=texts["enforced_action_id"].present,
             model=self._models(texts["request_model"]),
             tokens_in=np.maximum(longs["usage_input_tokens"].values, 0),
@@ -175,7 +174,7 @@ class EventIntake:
         candidates = np.flatnonzero(unknown)
         if not len(candidates):
             return owner
-        days = minute[candidates] // _MINUTES_PER_DAY - minute[0] // _MINUTES_PER_DAY
+        days = minute[candidates] // MINUTES_PER_DAY - minute[0] // MINUTES_PER_DAY
         key = slot[candidates] * (int(days[-1]) + 1) + days
         _, first = np.unique(key, return_index=True)
         at = candidates[first]

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from streams.contracts.column_batch import pack_columns
 from streams.contracts.stage_batch import StageBatch, encode_batch
+from streams.contracts.time_units import HOURS_PER_DAY, MINUTES_PER_HOUR, MS_PER_MINUTE
 from streams.engine.stage import Output
 from streams.features.account_row import INFRASTRUCTURE_KINDS, TEMPLATE_KINDS, TRAFFIC
 from streams.features.account_update import Updated, group_by_number
@@ -42,8 +43,6 @@ _TEXT_BYTES: Final = 5
 _HEAD, _TAIL, _BAND0, _BAND1 = 0, 1, 2, 3
 _SHARED_BY: Final = 2
 _TEXTS: Final = ("account", "name", "model")
-_MINUTES_PER_HOUR: Final = 60
-_HOURS_PER_DAY: Final = 24
 
 Column = npt.NDArray[Any] | list[str]
 
@@ -186,7 +185,7 @@ class FacetRows:
         accounts_at[by_time[at[order]], kind[order]] = np.repeat(accounts, uses)
         shared = accounts >= _SHARED_BY
         traffic = running(np.where(shared, uses, 0), begin, state["events"])
-        hour = minute // _MINUTES_PER_HOUR
+        hour = minute // MINUTES_PER_HOUR
         hour_before = np.append(-1, hour[:-1])
         hour_before[begin] = state["hour"]
         told = np.append(False, shared[:-1])
@@ -207,10 +206,10 @@ class FacetRows:
         newest = sent[last] if len(sent) else last
         state["accounts"] = accounts[ends]
         # An unshared facet only tells the day of its last use: its row stays clean.
-        days = run_starts(number, hour // _HOURS_PER_DAY)
+        days = run_starts(number, hour // HOURS_PER_DAY)
         opening = days[np.searchsorted(days, ends, "right") - 1]
         first_of_day = hour[opening]
-        same_day = first_of_day // _HOURS_PER_DAY == state["hour"] // _HOURS_PER_DAY
+        same_day = first_of_day // HOURS_PER_DAY == state["hour"] // HOURS_PER_DAY
         used = np.where(
             shared[ends], hour[ends], np.where(same_day, state["hour"], first_of_day)
         )
@@ -361,7 +360,7 @@ def facet_sums(
                     partition=partition,
                     key=str(partition).encode(),
                     value=encode_batch("FacetSums", batch),
-                    timestamp=closed_minute * 60_000,
+                    timestamp=closed_minute * MS_PER_MINUTE,
                     event_id=f"{source_partition}-{partition}-{closed_minute}-{number}",
                     type="io.distillwatch.FacetSums",
                 )

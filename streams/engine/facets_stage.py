@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from streams.contracts.time_units import MINUTES_PER_DAY
 from streams.engine.batch_stage import BatchStage
 from streams.engine.facet_batch import FacetBatch
 from streams.engine.facet_inbox import FacetInbox
@@ -38,7 +39,6 @@ campaigns stage, so the bound costs nothing but the oldest accounts of a crowd."
 SILENT_DAYS: Final = 30
 """Days after which a facet, or an account's use of one, is forgotten."""
 
-_MINUTES_PER_DAY: Final = 1440
 _FACET: Final = b"f"
 _MEMBER: Final = b"m"
 _HASH_BYTES: Final = 8
@@ -75,9 +75,9 @@ class FacetsStage(BatchStage):
         """Apply whole minutes, day by day."""
         rows, news = _take_traffic(news)
         while news:
-            day = news.earliest // _MINUTES_PER_DAY
-            self._forget_silent((day - SILENT_DAYS) * _MINUTES_PER_DAY)
-            today, news = news.split((day + 1) * _MINUTES_PER_DAY - 1)
+            day = news.earliest // MINUTES_PER_DAY
+            self._forget_silent((day - SILENT_DAYS) * MINUTES_PER_DAY)
+            today, news = news.split((day + 1) * MINUTES_PER_DAY - 1)
             while today:
                 batch = FacetBatch(self.facets, self.members, today)
                 minute, crowded = batch.crowded(MAX_MEMBERS)

@@ -13,6 +13,7 @@ from typing import Final
 
 from streams.campaigns.label_features import label_features
 from streams.contracts.records import ControlEntry, Feature
+from streams.contracts.time_units import MINUTES_PER_DAY
 from streams.engine.campaigns_state import CampaignsState
 from streams.engine.decider import Decider
 from streams.engine.stage import Output
@@ -21,7 +22,6 @@ from streams.models.exact_tests import poisson_tail
 from streams.models.label_model import on_grid
 from streams.policy.control_entries import parse_subject
 from streams.policy.controls import subject_key
-from streams.policy.durations import MINUTES_PER_DAY
 from streams.policy.label_book import BENIGN, LabelledAccount, LabelRecord
 from streams.policy.label_statistics import ACCOUNTS, NO_RUNG, RUNG, TEACHES
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from streams.contracts.stage_batch import StageBatch, encode_batch
+from streams.contracts.time_units import MS_PER_MINUTE
 from streams.engine.stage import Output
 from streams.errors import UndecodableRecord
 from streams.features.account_row import MODEL_USES, TRAFFIC
@@ -146,7 +147,7 @@ def member_links(
                 partition=0,
                 key=b"0",
                 value=encode_batch("MemberLinks", batch),
-                timestamp=closed_minute * 60_000,
+                timestamp=closed_minute * MS_PER_MINUTE,
                 event_id=f"{source_partition}-{closed_minute}-{number}",
                 type="io.distillwatch.MemberLinks",
             )

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from streams.contracts.time_units import MINUTES_PER_DAY
 from streams.features.model_traffic import ModelTraffic
 from streams.features.traffic_day import TrafficDay
 from streams.policy.breakers import Breakers
 from streams.policy.budget import Budget
-from streams.policy.durations import MINUTES_PER_DAY
 from streams.policy.policy import Policy
 
 __all__ = ["Operation", "Purse"]

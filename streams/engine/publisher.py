@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from streams.campaigns.campaign import Campaign
 from streams.campaigns.group import Group
 from streams.contracts.records import AlertKind, DecisionKind, Feature, Mode
+from streams.contracts.time_units import MINUTES_PER_DAY
 from streams.engine.campaign_records import (
     action_id,
     action_output,
@@ -25,7 +26,6 @@ from streams.engine.evidence_records import caution_evidence, member_evidence
 from streams.engine.stage import Output
 from streams.engine.verdict import Case, Verdict
 from streams.models.reference import Reference
-from streams.policy.durations import MINUTES_PER_DAY
 from streams.policy.ladder import RUNGS
 from streams.policy.policy import Policy
 from streams.policy.standing import Standing

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from streams.contracts import decode
 from streams.contracts.records import ControlEntry, Decision, decode_record
+from streams.contracts.time_units import MS_PER_MINUTE
 from streams.engine.replay import Pipeline, ScheduledEntry, flushes
 from streams.errors import ContractError, NotReproducible
 from streams.policy.control_entries import REFUSED, is_closing
@@ -16,7 +17,6 @@ __all__ = ["Difference", "Recomputation", "Trail", "recompute", "told_schedule"]
 _ACTIONS: Final = "llm.actions"
 _DECISIONS: Final = "llm.decisions"
 _CONTROL: Final = b"control:"
-_MS_PER_MINUTE: Final = 60_000
 _BEFORE_ALL: Final = -1  # the minute of an entry that came before any was closed
 _RECORDS: Final = {_ACTIONS: "Action", _DECISIONS: "Decision"}
 
@@ -169,11 +169,11 @@ def told_schedule(
             standing.discard(entry_id)
         elif not decision.reason.startswith(REFUSED):
             standing.add(entry_id)
-        minute = decision.occurred_at // _MS_PER_MINUTE
+        minute = decision.occurred_at // MS_PER_MINUTE
         # Before any minute was closed, the entry's own time is told instead.
         early = (
             entry is not None
-            and minute == entry.created_at // _MS_PER_MINUTE
+            and minute == entry.created_at // MS_PER_MINUTE
             and all(one.after == _BEFORE_ALL for one in schedule)
         )
         schedule.append(

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, cast
 from streams.config import Config
 from streams.contracts import WriterSchemas
 from streams.contracts.fields import decode_fields
+from streams.contracts.time_units import MS_PER_MINUTE
 from streams.engine.accounts_stage import AccountsStage
 from streams.engine.campaigns_stage import CampaignsStage
 from streams.engine.control_stage import ControlRecord, forward
@@ -23,7 +24,6 @@ from streams.policy.policy import Policy
 
 __all__ = ["Pipeline", "ScheduledEntry", "flushes", "history_batches", "replay"]
 
-_MILLISECONDS: Final = 60_000
 _PLACING_FIELDS: Final = ("account_id", "occurred_at")
 """What a record's partition and timestamp are made of."""
 _BATCH: Final = 20_000
@@ -131,7 +131,7 @@ class Pipeline:
         """
         for offset, entry in enumerate(entries):
             record = ControlRecord(offset, entry.entry_id, entry.value, entry.after)
-            output = forward(record, max(entry.after, 0) * _MILLISECONDS)
+            output = forward(record, max(entry.after, 0) * MS_PER_MINUTE)
             self._append(output.topic, 0, [output.value or b""], [output.timestamp])
 
     def flush(self) -> list[Output]:

@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from streams.contracts.time_units import MINUTES_PER_WEEK
 from streams.features.account_row import INFRASTRUCTURE_KINDS
 from streams.features.event_columns import EventColumns
 
@@ -29,7 +30,7 @@ MOST_SHARING: Final = 64
 partitions, beyond which a network is a carrier's or a popular proxy's."""
 
 _LEAST_SHARING: Final = 2
-YOUNG_MINUTES: Final = 7 * 1440
+YOUNG_MINUTES: Final = MINUTES_PER_WEEK
 """Minutes between an account's creation and its first event that make it young."""
 
 

@@ -12,11 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.contracts.compiled import jit
+from streams.contracts.time_units import HOURS_PER_DAY, MINUTES_PER_HOUR
 
 __all__ = ["RowColumns", "first_uses_loop", "group_loop", "update_loop"]
 
-_MINUTES_PER_HOUR: Final = 60
-_HOURS_PER_DAY: Final = 24
 _MARKERS: Final = 32
 _BLOOM_BITS: Final = np.uint64(63)
 _ONE: Final = np.uint64(1)
@@ -110,12 +109,12 @@ def update_loop(
             minute = minutes[event]
             if event == begin or minute != minutes[event - 1]:
                 in_minute = 0
-                if minute // _MINUTES_PER_HOUR != hour:
-                    hour = minute // _MINUTES_PER_HOUR
+                if minute // MINUTES_PER_HOUR != hour:
+                    hour = minute // MINUTES_PER_HOUR
                     rows.hour[slot] = hour
                     rows.hour_events[slot] = 0
                     rows.active_hours[slot] += np.uint32(1)
-                rows.hours_of_day[slot] |= np.uint32(1 << (hour % _HOURS_PER_DAY))
+                rows.hours_of_day[slot] |= np.uint32(1 << (hour % HOURS_PER_DAY))
             in_minute += 1
             rows.hour_events[slot] += np.uint32(1)
             rows.minute_peak[slot] = max(rows.minute_peak[slot], in_minute)
@@ -128,7 +127,7 @@ def update_loop(
             for bit in range(_MARKERS):
                 rows.markers[slot, bit] += np.uint32((bits >> bit) & 1)
         rows.last_minute[slot] = minutes[end - 1]
-        rows.day[slot] = hour // _HOURS_PER_DAY
+        rows.day[slot] = hour // HOURS_PER_DAY
         begin = end
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.contracts.compiled import loops
+from streams.contracts.time_units import MINUTES_PER_DAY, MINUTES_PER_HOUR
 from streams.features.account_row import (
     INFRASTRUCTURE_KINDS,
     MARKER_COUNT,
@@ -23,8 +24,6 @@ from streams.features.segments import run_starts, segment_rank
 from streams.features.template_gate import open_templates
 
 __all__ = [
-    "MINUTES_PER_DAY",
-    "MINUTES_PER_HOUR",
     "Updated",
     "begin_rows",
     "first_uses",
@@ -32,8 +31,6 @@ __all__ = [
     "update_rows",
 ]
 
-MINUTES_PER_HOUR: Final = 60
-MINUTES_PER_DAY: Final = 1440
 _MOST_NUMBERS_A_USE: Final = 64
 """Numbers for each use up to which a pass over all of them is cheaper than sorting."""
 _BLOOM_BITS: Final = np.uint64(63)

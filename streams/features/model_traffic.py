@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from streams.contracts.time_units import MINUTES_PER_HOUR
 from streams.features.stable_hash import stable_hash
 
 __all__ = ["REMEMBERED_HOURS", "ModelTraffic", "model_hash"]
@@ -14,8 +15,6 @@ __all__ = ["REMEMBERED_HOURS", "ModelTraffic", "model_hash"]
 REMEMBERED_HOURS: Final = 3
 """The open hour and two before it: a campaign that was silent for an hour still finds
 what everybody did in the hour that it closes."""
-
-_MINUTES_PER_HOUR: Final = 60
 
 
 def model_hash(model: str) -> int:
@@ -41,7 +40,7 @@ class ModelTraffic(msgspec.Struct, array_like=True):
         if minute != self.minute:
             self.minute, self.newest = minute, {}
         self.newest[model] = self.newest.get(model, 0) + events
-        hour = minute // _MINUTES_PER_HOUR
+        hour = minute // MINUTES_PER_HOUR
         if hour not in self.hours:
             self.hours[hour] = {}
             for old in [at for at in self.hours if at <= hour - REMEMBERED_HOURS]:

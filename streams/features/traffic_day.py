@@ -6,10 +6,11 @@ from typing import Final
 
 import msgspec
 
+from streams.contracts.time_units import MINUTES_PER_HOUR
+
 __all__ = ["TrafficDay"]
 
 _HOURS: Final = 24
-_MINUTES_PER_HOUR: Final = 60
 
 
 class TrafficDay(msgspec.Struct, array_like=True):
@@ -30,7 +31,7 @@ class TrafficDay(msgspec.Struct, array_like=True):
 
     def add(self, minute: int, events: int) -> None:
         """Count the events of a minute, which never falls behind the newest hour."""
-        hour = minute // _MINUTES_PER_HOUR
+        hour = minute // MINUTES_PER_HOUR
         for passed in range(max(self.hour + 1, hour - _HOURS + 1), hour + 1):
             self.counts[passed % _HOURS] = 0
         self.hour = max(self.hour, hour)

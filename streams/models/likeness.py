@@ -16,11 +16,11 @@ from typing import Any, Final
 import numpy as np
 from river import linear_model, optim
 
+from streams.contracts.time_units import MINUTES_PER_DAY
 from streams.features.account_row import MARKER_COUNT
 
 __all__ = ["Likeness", "account_features"]
 
-_MINUTES_PER_DAY: Final = 1440.0
 _UNKNOWN_AGE_DAYS: Final = 30.0
 """Age assumed where the gateway does not send account_created_at: neither young nor
 old."""
@@ -110,4 +110,4 @@ def age_days(row: np.void | Mapping[str, Any]) -> float:
     created = int(row["created_minute"])
     if created < 0:
         return _UNKNOWN_AGE_DAYS
-    return max(int(row["first_minute"]) - created, 0) / _MINUTES_PER_DAY
+    return max(int(row["first_minute"]) - created, 0) / MINUTES_PER_DAY

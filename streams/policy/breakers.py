@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from streams.policy.durations import MINUTES_PER_HOUR
+from streams.contracts.time_units import MINUTES_PER_HOUR
 from streams.policy.policy import Caps
 
 __all__ = ["Breakers"]

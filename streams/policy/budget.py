@@ -18,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from streams.policy.durations import MINUTES_PER_DAY
+from streams.contracts.time_units import MINUTES_PER_DAY
 
 __all__ = ["DAILY_BUDGET", "SHARE_AT_MIDNIGHT", "SHARE_OF_A_TEST", "Budget", "due"]
 

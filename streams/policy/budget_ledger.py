@@ -10,18 +10,15 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from streams.contracts.records import Decision
+from streams.contracts.time_units import MINUTES_PER_DAY, MS_PER_DAY, MS_PER_MINUTE
 from streams.policy.budget import SHARE_OF_A_TEST, due
-from streams.policy.durations import MINUTES_PER_DAY
 
 __all__ = ["DayLedger", "LedgerEntry", "budget_days", "ledger_date", "ledger_entries"]
-
-_MS_PER_MINUTE: Final = 60_000
-_MS_PER_DAY: Final = 86_400_000
 
 
 class LedgerEntry(NamedTuple):
@@ -89,7 +86,7 @@ def _paid(decisions: Iterable[Decision]) -> Iterator[tuple[LedgerEntry, int]]:
             continue
         daily = _daily(each)
         before = daily - each.budget_left - each.level
-        purses = last.setdefault(each.occurred_at // _MS_PER_DAY, [])
+        purses = last.setdefault(each.occurred_at // MS_PER_DAY, [])
         spent = [purse.daily - purse.left for purse in purses]
         # A purse that was not seen yet has spent nothing.
         number = min(
@@ -114,7 +111,7 @@ def _daily(test: Decision) -> float:
     Of a purse of B, of which a share d is due, level = c (d B - s), and what is left
     afterwards is B - s - level.
     """
-    minute = test.occurred_at // _MS_PER_MINUTE
+    minute = test.occurred_at // MS_PER_MINUTE
     not_due = 1 - due(minute, minute // MINUTES_PER_DAY, 1.0)
     owed = test.level / SHARE_OF_A_TEST
     return (test.budget_left + test.level - owed) / not_due
@@ -125,7 +122,7 @@ def budget_days(decisions: Iterable[Decision]) -> list[DayLedger]:
     by_day: dict[int, list[LedgerEntry]] = {}
     last: dict[int, dict[int, LedgerEntry]] = {}
     for test, purse in _paid(decisions):
-        day = test.at // _MS_PER_DAY
+        day = test.at // MS_PER_DAY
         by_day.setdefault(day, []).append(test)
         last.setdefault(day, {})[purse] = test
     days, seen = [], set[str]()
@@ -138,7 +135,7 @@ def budget_days(decisions: Iterable[Decision]) -> list[DayLedger]:
         purses = last[day].values()
         days.append(
             DayLedger(
-                day=ledger_date(day * _MS_PER_DAY),
+                day=ledger_date(day * MS_PER_DAY),
                 tests=len(tests),
                 spent=math.fsum(test.level for test in tests),
                 left=math.fsum(purse.left for purse in purses),

@@ -16,8 +16,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import cel
 
+from streams.contracts.time_units import MINUTES_PER_DAY, MINUTES_PER_HOUR
 from streams.errors import PolicyError
-from streams.policy.durations import MINUTES_PER_DAY, MINUTES_PER_HOUR
 
 __all__ = [
     "VARIABLES",

@@ -7,9 +7,10 @@ by itself, in event time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from streams.contracts.records import ControlEntry, Mode
+from streams.contracts.time_units import MS_PER_MINUTE
 from streams.features.account_row import INFRASTRUCTURE_KINDS
 from streams.features.facet_directory import facet_hash
 from streams.features.stable_hash import stable_hash
@@ -19,8 +20,6 @@ __all__ = ["Controls", "Facts", "SubjectKey", "subject_key"]
 
 SubjectKey: TypeAlias = tuple[str, str | int]
 """Type and id of a subject, as state knows it: organizations and facets by hash."""
-
-_MILLISECONDS: Final = 60_000
 
 
 class Facts(NamedTuple):
@@ -150,7 +149,7 @@ def _place(entry: ControlEntry) -> tuple[str, SubjectKey]:
 
 
 def _holds(entry: ControlEntry, minute: int) -> bool:
-    return entry.expires_at is None or minute * _MILLISECONDS < entry.expires_at
+    return entry.expires_at is None or minute * MS_PER_MINUTE < entry.expires_at
 
 
 def _mode(entry: ControlEntry) -> Mode:

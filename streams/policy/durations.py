@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from streams.contracts.time_units import MINUTES_PER_DAY, MINUTES_PER_HOUR
 from streams.errors import PolicyError
 
-__all__ = ["MINUTES_PER_DAY", "MINUTES_PER_HOUR", "format_duration", "parse_duration"]
+__all__ = ["format_duration", "parse_duration"]
 
-MINUTES_PER_HOUR: Final = 60
-MINUTES_PER_DAY: Final = 24 * MINUTES_PER_HOUR
 _UNITS: Final = {"m": 1, "h": MINUTES_PER_HOUR, "d": MINUTES_PER_DAY}
 _WRITTEN: Final = re.compile(r"(\d{1,7})([mhd])", re.ASCII)
 _LONGEST: Final = 3650 * MINUTES_PER_DAY

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from streams.contracts.records import Action, Alert, Decision
+from streams.contracts.time_units import MS_PER_MINUTE
 from streams.models.label_model import CAUTION, cautious
 from streams.models.reference import Reference
 from streams.policy.budget_ledger import ledger_date, ledger_entries
@@ -35,7 +36,6 @@ __all__ = ["Known", "explain"]
 _ACCOUNT: Final = "account."
 _ITS_OWN: Final = (_ACCOUNT, "label.")
 _OWN_COUNT: Final = "account.templated_exchanges"
-_MS_PER_MINUTE: Final = 60_000
 _PUBLISHED: Final = frozenset({"issued", "extended", "escalated"})
 _WEIGHED: Final = _PUBLISHED | {"withheld"}
 _ENDED: Final = frozenset({"released", "expired"})
@@ -252,7 +252,7 @@ def _counterfactuals(
 ) -> tuple[Counterfactual, ...]:
     found = []
     if decided is not None and step is not None:
-        minute = decided.occurred_at // _MS_PER_MINUTE
+        minute = decided.occurred_at // MS_PER_MINUTE
         seen = Evidence(
             minute, decided.exchanges, decided.e_value, decided.confirmations
         )

@@ -13,6 +13,7 @@ from typing import Final, Literal, NamedTuple, get_args
 import msgspec
 
 from streams.contracts.records import Rung
+from streams.contracts.time_units import MINUTES_PER_DAY
 
 __all__ = [
     "LADDER",
@@ -31,8 +32,7 @@ POLICY_VERSION: Final = "default-1"
 RUNGS: Final[tuple[Rung, ...]] = get_args(Rung)
 """All rungs, mildest first."""
 
-_HOUR: Final = 60
-_DAY: Final = 24 * _HOUR
+_DAY: Final = MINUTES_PER_DAY
 
 
 class Step(msgspec.Struct, frozen=True):

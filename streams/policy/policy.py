@@ -12,11 +12,11 @@ from typing import Final, Literal, TypeAlias, get_args
 import msgspec
 
 from streams.contracts.records import Mode, Rung
+from streams.contracts.time_units import MINUTES_PER_DAY, MINUTES_PER_HOUR
 from streams.errors import PolicyError
 from streams.features.stable_hash import stable_hash
 from streams.policy.budget import DAILY_BUDGET
 from streams.policy.conditions import Context, compile_condition
-from streams.policy.durations import MINUTES_PER_DAY, MINUTES_PER_HOUR
 from streams.policy.ladder import LADDER, RUNGS, Step
 
 __all__ = [

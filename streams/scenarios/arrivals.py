@@ -14,10 +14,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from streams.contracts.time_units import (
+    HOURS_PER_DAY,
+    MS_PER_HOUR,
+    MS_PER_MINUTE,
+)
 from streams.errors import ScenarioError
 
 __all__ = [
-    "HOUR",
     "ClientRates",
     "Span",
     "daily",
@@ -29,10 +33,7 @@ __all__ = [
 
 Times = NDArray[np.int64]
 
-MINUTE = 60_000
-HOUR = 60 * MINUTE
-DAY_HOURS = 24
-WINDOW = 10 * MINUTE
+WINDOW = 10 * MS_PER_MINUTE
 """Window of the measured client rates."""
 
 CV_RANGE = (0.3, 10.0)
@@ -46,7 +47,7 @@ PROFILES: dict[str, tuple[float, ...]] = {
     "office": (
         1, 1, 1, 1, 1, 1, 2, 4, 9, 12, 12, 11, 8, 11, 12, 12, 10, 7, 4, 3, 2, 2, 1, 1,
     ),
-    "flat": (1,) * DAY_HOURS,
+    "flat": (1,) * HOURS_PER_DAY,
 }  # fmt: skip
 
 
@@ -62,15 +63,16 @@ def daily(
 ) -> Times:
     """``n`` times that follow a daily profile; ``offset`` is the local UTC offset in h.
 
-    >>> span = Span(0, 24 * HOUR)
+    >>> span = Span(0, 24 * MS_PER_HOUR)
     >>> times = daily(np.random.default_rng(1), 9, span, "office", 0)
-    >>> (times // HOUR).tolist()
+    >>> (times // MS_PER_HOUR).tolist()
     [8, 10, 11, 11, 13, 13, 16, 19, 19]
     """
-    edges = np.arange(span.start, span.end, HOUR // 2, dtype=np.int64)
+    edges = np.arange(span.start, span.end, MS_PER_HOUR // 2, dtype=np.int64)
     edges = np.append(edges, span.end)
     # The modulus of a hair below 0 is rounded up to a whole day: hour 0, not 24.
-    hour = ((edges[:-1] / HOUR + offset) % DAY_HOURS).astype(np.int64) % DAY_HOURS
+    local = (edges[:-1] / MS_PER_HOUR + offset) % HOURS_PER_DAY
+    hour = local.astype(np.int64) % HOURS_PER_DAY
     weight = np.asarray(PROFILES[profile])[hour] * np.diff(edges)
     cumulative = np.concatenate(([0.0], np.cumsum(weight)))
     drawn = rng.random(n) * cumulative[-1]
@@ -164,7 +166,7 @@ class ClientRates:
         clients = []
         for part in table.partition_by("model", "client", maintain_order=True):
             rate: NDArray[np.float64] = part["rate_rps"].fill_null(0).to_numpy()
-            if np.count_nonzero(rate) < DAY_HOURS:
+            if np.count_nonzero(rate) < HOURS_PER_DAY:
                 continue
             cv: NDArray[np.float64] = part["cv"].fill_null(1).to_numpy()
             clients.append((rate, cv.clip(*CV_RANGE)))

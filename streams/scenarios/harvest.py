@@ -8,8 +8,9 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.contracts.time_units import MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE
 from streams.scenarios import texts
-from streams.scenarios.arrivals import HOUR, Span, daily, lockstep, steady
+from streams.scenarios.arrivals import Span, daily, lockstep, steady
 from streams.scenarios.campaign_templates import campaign_templates
 from streams.scenarios.chance import dice
 from streams.scenarios.facets import (
@@ -31,7 +32,6 @@ from streams.scenarios.world import World
 __all__ = ["CAMPAIGN_COHORT", "harvest"]
 
 Ints = NDArray[np.int64]
-DAY = 24 * HOUR
 CAMPAIGN_COHORT = "campaign"
 """Cohort of campaign accounts in ``truth.csv``."""
 JITTER = 0.6
@@ -66,7 +66,7 @@ class _Gang:
         self.tools = expand("{toolbox}", self.words) if tools else None
         self.manner = world.traffic.manner(self._manner())
         self.mixed = world.traffic.manner(PERSON)
-        self.phase = int(self.rng.integers(0, HOUR))
+        self.phase = int(self.rng.integers(0, MS_PER_HOUR))
 
     def _tokens(self, kind: str, count: int) -> list[str]:
         make, name = self.world.ids.make, self.campaign.name
@@ -124,10 +124,10 @@ def harvest(
 ) -> None:
     """Add a campaign's accounts and requests; ``index`` is its row in the scenario."""
     gang = _Gang(world, campaign, index)
-    start = round(campaign.start_hour * HOUR)
+    start = round(campaign.start_hour * MS_PER_HOUR)
     end = world.end
     if campaign.duration_hours is not None:
-        end = min(end, start + round(campaign.duration_hours * HOUR))
+        end = min(end, start + round(campaign.duration_hours * MS_PER_HOUR))
     births = _births(gang, start)
     for slot in range(campaign.accounts):
         rate = float(gang.rng.uniform(*campaign.requests_per_day))
@@ -135,9 +135,9 @@ def harvest(
             opened = births[slot // campaign.created_together]
             if life:
                 lead = campaign.replacement.lead_hours if campaign.replacement else 0.0
-                opened = span.start - float(gang.rng.uniform(0, lead)) * HOUR
+                opened = span.start - float(gang.rng.uniform(0, lead)) * MS_PER_HOUR
             else:
-                opened += float(gang.rng.uniform(0, HOUR / 2))
+                opened += float(gang.rng.uniform(0, MS_PER_HOUR / 2))
             _account(gang, (slot, life), span, rate, opened)
         on_account()
 
@@ -146,7 +146,7 @@ def _births(gang: _Gang, start: int) -> list[float]:
     """When each batch of accounts was opened, milliseconds since the start."""
     batches = -(-gang.campaign.accounts // gang.campaign.created_together)
     return [
-        start - log_uniform(gang.rng, gang.campaign.age_days) * DAY
+        start - log_uniform(gang.rng, gang.campaign.age_days) * MS_PER_DAY
         for _ in range(batches)
     ]
 
@@ -161,7 +161,7 @@ def _lives(gang: _Gang, span: Span) -> Iterator[Span]:
     begin = span.start
     first = True
     while begin < span.end:
-        length = gang.rng.uniform(low, high) * HOUR
+        length = gang.rng.uniform(low, high) * MS_PER_HOUR
         if first:
             length *= gang.rng.uniform(0.2, 1.0)
             first = False
@@ -173,7 +173,7 @@ def _account(
     gang: _Gang, seat: tuple[int, int], span: Span, rate: float, opened: float
 ) -> None:
     world, campaign, rng = gang.world, gang.campaign, gang.rng
-    n = int(rng.poisson(rate * (span.end - span.start) / DAY))
+    n = int(rng.poisson(rate * (span.end - span.start) / MS_PER_DAY))
     if not n:
         return
     name = ("campaign", campaign.name, *seat)
@@ -213,7 +213,7 @@ def _pick(tokens: list[str], rng: np.random.Generator) -> str | None:
 def _times(gang: _Gang, n: int, span: Span) -> Ints:
     campaign, rng = gang.campaign, gang.rng
     if campaign.pace == "lockstep":
-        period = round(campaign.burst_minutes * 60_000)
+        period = round(campaign.burst_minutes * MS_PER_MINUTE)
         return lockstep(rng, n, span, period, gang.phase % period)
     if campaign.pace == "diurnal":
         return daily(rng, n, span, "day", float(rng.uniform(-8.0, 9.0)))
@@ -243,7 +243,7 @@ def _models(gang: _Gang, times: Ints, guilty: NDArray[np.bool_]) -> Ints:
     models[guilty] = world.models.index(usual)
     pivot = campaign.pivot
     if pivot is not None:
-        since = (times / HOUR - pivot.hour) / pivot.within_hours
+        since = (times / MS_PER_HOUR - pivot.hour) / pivot.within_hours
         share = pivot.share * np.clip(since, 0.0, 1.0)
         moved = guilty & (rng.random(len(times)) < share)
         models[moved] = world.models.index(pivot.model)

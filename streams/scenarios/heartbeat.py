@@ -15,6 +15,7 @@ from hashlib import blake2b
 from typing import Final
 
 from streams.contracts.records import RequestEvent
+from streams.contracts.time_units import MS_PER_DAY, MS_PER_MINUTE
 from streams.engine.murmur2 import partition_of
 from streams.sketch import Sketcher
 
@@ -35,8 +36,6 @@ SHARED_BY: Final = 4
 ROUNDS: Final = 3
 """Exchanges of each account: two that count."""
 
-_MINUTE: Final = 60_000
-_DAY: Final = 86_400_000
 _SPACING: Final = 1_000  # ms between two events: all 48 lie within one minute
 _TEMPLATE_WORDS: Final = 24
 _TAIL_WORDS: Final = 12
@@ -62,7 +61,7 @@ def heartbeat_events(
     >>> len(campaign), len(closing), {each.client for each in campaign}
     (48, 8, {'distillwatch-heartbeat'})
     """
-    begin = now // _MINUTE * _MINUTE - _MINUTE
+    begin = now // MS_PER_MINUTE * MS_PER_MINUTE - MS_PER_MINUTE
     names = [f"heartbeat-{run}-{number}" for number in range(ACCOUNTS)]
     key = blake2b(run.encode(), digest_size=_KEY_BYTES, person=b"heartbeat").digest()
     sketcher = Sketcher(key, "heartbeat")
@@ -93,9 +92,9 @@ def closing_events(run: str, now: int, *, partitions: int) -> list[RequestEvent]
     >>> len(closing_events("r", 1_770_000_059_000, partitions=8))
     8
     """
-    minute = now // _MINUTE
+    minute = now // MS_PER_MINUTE
     return [
-        _event(run, f"closing-{minute}-{number}", number, name, minute * _MINUTE)
+        _event(run, f"closing-{minute}-{number}", number, name, minute * MS_PER_MINUTE)
         for number, name in enumerate(_one_each(run, partitions))
     ]
 
@@ -125,7 +124,7 @@ def _event(
         occurred_at=occurred_at,
         account_id=account,
         organization_id=f"of-{account}",
-        account_created_at=occurred_at - _DAY,
+        account_created_at=occurred_at - MS_PER_DAY,
         network=f"heartbeat-{run}-{number % SHARED_BY}",
         tls_ja4="heartbeat",
         client=HEARTBEAT_CLIENT,

@@ -26,6 +26,7 @@ from streams.contracts.records import (
     decode_record,
     encode_record,
 )
+from streams.contracts.time_units import MS_PER_MINUTE
 from streams.engine.campaigns_stage import CampaignsStage
 from streams.engine.control_stage import ControlRecord, forward
 from streams.engine.label_effects import LabelEffects
@@ -82,7 +83,6 @@ _HONEST: Final = ("ana", "bo", "cy", "di")
 _FEW: Final = 20
 _MANY, _FLIPPED, _SHIELDED = 0.38, 0.02, 0.65  # shares of either kind of accounts
 _LINKS: Final = "llm.links"
-_MINUTE: Final = 60_000
 _BATCH: Final = 20_000
 _UNITS: Final = 2**14 - 1
 """Units of the trial's own reference; its e-values reach some ten thousand."""
@@ -321,7 +321,7 @@ def _decide(
         mode="enforce",
     )
     log = [
-        (after * _MINUTE, forward(_record(at, entry, after), 0).value or b"")
+        (after * MS_PER_MINUTE, forward(_record(at, entry, after), 0).value or b"")
         for at, entry in enumerate(labels)
     ]
     log += history.links
@@ -364,7 +364,7 @@ def _rungs(
     for output in outputs:
         if output.topic == "llm.actions" and output.value is not None:
             action = decode_record(Action, output.value)
-            if action.issued_at > after * _MINUTE:
+            if action.issued_at > after * MS_PER_MINUTE:
                 rung = RUNGS.index(action.rung)
                 hardest[action.subject] = max(hardest.get(action.subject, 0), rung)
     reached = [hardest.get(f"account:{name}", -1) for name in accounts]

@@ -16,15 +16,13 @@ from msgspec.structs import replace
 
 from streams.contracts.containers import read_container
 from streams.contracts.records import Rung
+from streams.contracts.time_units import MS_PER_DAY, MS_PER_MINUTE
 from streams.errors import ScenarioError
 from streams.scenarios.simulate import EVENTS, EXCHANGES, TRUTH
 
 __all__ = ["ACTIONS", "ALERTS", "Action", "Alert", "Outcome"]
 
 ACTIONS, ALERTS = "actions.jsonl", "alerts.jsonl"
-_MINUTE = 60_000
-"""Milliseconds. What is decided about a minute carries its first millisecond, and is
-decided when the minute is over: that is when it stops an exchange."""
 _EXCHANGES = ["event_id", "account_id", "campaign"]
 _TRUTH = ["account_id", "cohort", "campaign"]
 
@@ -85,10 +83,12 @@ class Outcome(NamedTuple):
             )
         else:
             exchanges = exchanges.join(truth, on="account_id").drop("cohort")
-        day = pl.col("occurred_at") // (24 * 3_600_000)
+        day = pl.col("occurred_at") // MS_PER_DAY
         ordinary = events.join(
             truth.filter(campaign="").select("account_id"), on="account_id"
         )
+        # What is decided about a minute carries its first millisecond, and is decided
+        # when the minute is over: that is when it stops an exchange.
         return cls(
             truth=truth,
             exchanges=exchanges.select(
@@ -97,11 +97,11 @@ class Outcome(NamedTuple):
             events=len(events),
             account_days=len(ordinary.select("account_id", day).unique()),
             actions=[
-                replace(each, issued_at=each.issued_at + _MINUTE)
+                replace(each, issued_at=each.issued_at + MS_PER_MINUTE)
                 for each in _lines(folder / ACTIONS, Action)
             ],
             alerts=[
-                replace(each, occurred_at=each.occurred_at + _MINUTE)
+                replace(each, occurred_at=each.occurred_at + MS_PER_MINUTE)
                 for each in _lines(folder / ALERTS, Alert)
             ],
         )

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.contracts.time_units import MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE
 from streams.scenarios import texts
-from streams.scenarios.arrivals import HOUR, Span, daily, jobs, sessions
+from streams.scenarios.arrivals import Span, daily, jobs, sessions
 from streams.scenarios.campaign_templates import campaign_templates
 from streams.scenarios.chance import dice
 from streams.scenarios.facets import BROWSERS, SDKS, draw_build, own_build
@@ -22,7 +23,6 @@ from streams.scenarios.world import World
 __all__ = ["log_uniform", "populate"]
 
 Ints = NDArray[np.int64]
-DAY = 24 * HOUR
 NEWCOMERS = 0.04
 """Share of ordinary accounts that open during the scenario."""
 ROAMING = 0.2
@@ -33,7 +33,7 @@ CHAT_TURNS, CHAT_GAP = 2.6, 70.0
 """Mean requests of a conversation, and median seconds between them."""
 AGENT_CALLS, AGENT_GAP = 14.0, 9.0
 """Mean calls of an agent's session, and median seconds between them."""
-LESSON = 50 * 60_000
+LESSON = 50 * MS_PER_MINUTE
 """Length of a lesson, ms."""
 WHOLE_RUN = 0.7
 """Share of the accounts with a test set that run it from its first item."""
@@ -112,10 +112,10 @@ class _Crowd:
         self.cohort = cohort
         self.rng = world.rng("cohort", cohort.name)
         self.words = dice(world.key("cohort", cohort.name))
-        start = round(cohort.start_hour * HOUR)
+        start = round(cohort.start_hour * MS_PER_HOUR)
         end = world.end
         if cohort.duration_hours is not None:
-            end = min(end, start + round(cohort.duration_hours * HOUR))
+            end = min(end, start + round(cohort.duration_hours * MS_PER_HOUR))
         self.span = Span(start, end)
         self.births: dict[tuple[int, int], float] = {}
         self.borrowed = borrowed_templates(world, cohort.borrows)
@@ -141,7 +141,7 @@ class _Crowd:
             opened = float(rng.uniform(span.start, (span.start + span.end) / 2))
             span = Span(round(opened), span.end)
         activity = rng.lognormal(-(cohort.spread**2) / 2, cohort.spread)
-        days = (span.end - span.start) / DAY
+        days = (span.end - span.start) / MS_PER_DAY
         n = int(rng.poisson(cohort.requests_per_day * days * activity))
         if not n:
             return
@@ -200,11 +200,11 @@ class _Crowd:
         cohort, rng = self.cohort, self.rng
         together = cohort.created_together
         if together == 1:
-            return -log_uniform(rng, cohort.age_days) * DAY
+            return -log_uniform(rng, cohort.age_days) * MS_PER_DAY
         batch = number % cohort.groups, number // cohort.groups // together
         if batch not in self.births:
-            self.births[batch] = -log_uniform(rng, cohort.age_days) * DAY
-        return self.births[batch] + float(rng.uniform(0, HOUR / 2))
+            self.births[batch] = -log_uniform(rng, cohort.age_days) * MS_PER_DAY
+        return self.births[batch] + float(rng.uniform(0, MS_PER_HOUR / 2))
 
     def _borrow(self, prompts: Ints) -> None:
         """Put wordings of a campaign around some of an account's prompts."""
@@ -252,11 +252,11 @@ class _Crowd:
         self, group: _Group, release: Release, per_day: float, offset: float
     ) -> tuple[Ints, Ints]:
         """Draw what an adopter sends on top of its usual requests after a release."""
-        start = round(release.hour * HOUR)
+        start = round(release.hour * MS_PER_HOUR)
         span = Span(
-            start, min(self.world.end, start + round(release.rush_hours * HOUR))
+            start, min(self.world.end, start + round(release.rush_hours * MS_PER_HOUR))
         )
-        more = per_day * (release.rush - 1) * max(span.end - span.start, 0) / DAY
+        more = per_day * (release.rush - 1) * max(span.end - span.start, 0) / MS_PER_DAY
         n = int(self.rng.poisson(more))
         if not n:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)

@@ -23,12 +23,12 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from streams.contracts.time_units import MS_PER_HOUR
 from streams.policy.ladder import RUNGS
 from streams.scenarios.outcomes import Action, Outcome
 
 __all__ = ["LEAST_MEMBERS", "CampaignScore", "CohortScore", "Score", "score"]
 
-HOUR = 3_600_000
 LEAST_MEMBERS, MEMBER_SHARE, ENOUGH_MEMBERS = 3, 0.1, 10
 ACTIONED = RUNGS.index("observe") + 1
 EFFECTIVE = RUNGS.index("throttle")
@@ -218,7 +218,7 @@ def _campaign(
         accounts_effective=len({action.subject for action in effective}),
         delay_hours=(
             None if alert is None or not len(times)
-            else float(alert - times[0]) / HOUR
+            else float(alert - times[0]) / MS_PER_HOUR
         ),
         delay_exchanges=None if alert is None else int((times < alert).sum()),
         share_before_alert=before(alert),

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.scenarios.arrivals import HOUR, ClientRates
+from streams.contracts.time_units import MS_PER_HOUR
+from streams.scenarios.arrivals import ClientRates
 from streams.scenarios.chance import digest, generator
 from streams.scenarios.corpora import Corpora
 from streams.scenarios.facets import Build, Ids
@@ -45,7 +46,7 @@ class World:
         self.traffic = Traffic()
         self.ids = Ids(seed)
         self.start = round(scenario.start.timestamp() * 1000)
-        self.end = round(scenario.duration_hours * HOUR)
+        self.end = round(scenario.duration_hours * MS_PER_HOUR)
         self.models = list(scenario.models)
         for release in scenario.release:
             if release.model not in self.models:
@@ -107,7 +108,7 @@ class World:
         stray = rng.random(len(times)) >= MAIN_MODEL_SHARE
         models[stray] = rng.choice(len(weight), size=int(stray.sum()), p=weight)
         for release in adopted:
-            out = times >= release.hour * HOUR
+            out = times >= release.hour * MS_PER_HOUR
             moved = out & (rng.random(len(times)) < ADOPTER_SHARE)
             models[moved] = self.models.index(release.model)
         return models

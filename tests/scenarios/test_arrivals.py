@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from streams.contracts.time_units import MS_PER_DAY, MS_PER_HOUR
 from streams.errors import ScenarioError
 from streams.scenarios.arrivals import (
-    HOUR,
     ClientRates,
     Span,
     daily,
@@ -22,8 +22,8 @@ from streams.scenarios.arrivals import (
 
 spans = st.builds(
     lambda start, length: Span(start, start + length),
-    st.integers(0, 100 * HOUR),
-    st.integers(HOUR, 80 * HOUR),
+    st.integers(0, 100 * MS_PER_HOUR),
+    st.integers(MS_PER_HOUR, 80 * MS_PER_HOUR),
 )
 seeds = st.integers(0, 2**32)
 
@@ -39,7 +39,7 @@ def test_every_pace_gives_n_sorted_times_within_the_span(
         daily(rng, n, span, "day", offset),
         jobs(rng, n, span, starts),
         steady(rng, n, span, 0.6),
-        lockstep(rng, n, span, HOUR // 3, 1234),
+        lockstep(rng, n, span, MS_PER_HOUR // 3, 1234),
     ):
         assert len(times) == n
         assert (np.diff(times) >= 0).all()
@@ -52,7 +52,7 @@ def test_sessions_keep_their_lengths_and_start_when_they_should(
     seed: int, lengths: list[int]
 ) -> None:
     rng = np.random.default_rng(seed)
-    starts = np.sort(rng.integers(0, 10 * HOUR, len(lengths)))
+    starts = np.sort(rng.integers(0, 10 * MS_PER_HOUR, len(lengths)))
     times, session = sessions(rng, starts, np.array(lengths), 30.0)
     assert (np.diff(times) >= 0).all()
     assert np.bincount(session).tolist() == lengths
@@ -62,22 +62,22 @@ def test_sessions_keep_their_lengths_and_start_when_they_should(
 
 def test_lockstep_callers_burst_together_and_steady_ones_do_not() -> None:
     rng = np.random.default_rng(3)
-    span = Span(0, 24 * HOUR)
+    span = Span(0, MS_PER_DAY)
 
     def busiest_share(times: list[np.ndarray[tuple[int], np.dtype[np.int64]]]) -> float:
         minutes = np.concatenate(times) // 60_000
         counts = np.sort(np.bincount(minutes))[::-1]
         return float(counts[:144].sum() / counts.sum())
 
-    together = [lockstep(rng, 40, span, HOUR // 3, 0) for _ in range(30)]
+    together = [lockstep(rng, 40, span, MS_PER_HOUR // 3, 0) for _ in range(30)]
     apart = [steady(rng, 40, span, 0.6) for _ in range(30)]
     assert busiest_share(together) > 0.95
     assert busiest_share(apart) < 0.35
 
 
 def test_office_hours_are_busier_than_nights() -> None:
-    times = daily(np.random.default_rng(1), 5000, Span(0, 24 * HOUR), "office", 0.0)
-    hours = np.bincount(times // HOUR, minlength=24)
+    times = daily(np.random.default_rng(1), 5000, Span(0, MS_PER_DAY), "office", 0.0)
+    hours = np.bincount(times // MS_PER_HOUR, minlength=24)
     assert hours[9:16].sum() > 6 * hours[0:6].sum()
 
 
@@ -97,7 +97,7 @@ def test_measured_rates_shape_the_times_of_a_client(tmp_path: Path) -> None:
     found = rates(tmp_path, HEADER + "".join(lines) + "m,1,0,5,1,,0,0\n")
     assert found is not None
     assert len(found) == 1
-    times = found.draw(np.random.default_rng(1), 600, Span(0, 24 * HOUR))
+    times = found.draw(np.random.default_rng(1), 600, Span(0, MS_PER_DAY))
     assert len(times) == 600
     assert (np.diff(times) >= 0).all()
     used = np.unique(times // 600_000)

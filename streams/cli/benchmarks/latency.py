@@ -37,6 +37,7 @@ from streams.cli.benchmarks.stand import REQUESTS, Stand
 from streams.cli.benchmarks.traffic import last_minute
 from streams.config import Config
 from streams.contracts import Action, decode_record, load_topics
+from streams.contracts.time_units import MS_PER_MINUTE
 
 __all__ = ["LOADS", "LOW_LATENCY", "LatencyResult", "LoadLatency", "measure_latency"]
 
@@ -44,7 +45,6 @@ LOADS: Final = (0.1, 0.5, 0.8)
 LOW_LATENCY: Final = 0.05
 """The flush interval of the low-latency setting, in seconds."""
 _ACTIONS: Final = "llm.actions"
-_MINUTE: Final = 60_000
 _WARM_UP: Final = 0.4
 """Share of the traffic that is processed before: campaigns must be there to act on."""
 _TIMEOUT: Final = 300.0  # s
@@ -166,7 +166,7 @@ class _Closings:
         """Take note of records that are sent at ``now``."""
         homes, times = records.partitions, records.timestamps
         for at in range(start, end):
-            minute, home = times[at] // _MINUTE, homes[at]
+            minute, home = times[at] // MS_PER_MINUTE, homes[at]
             seen = self._minutes[home]
             if not seen or minute > seen[-1]:
                 seen.append(minute)
@@ -235,7 +235,7 @@ def _paced(
         time.sleep(_SETTLE)
     taken, waited = [], []
     for arrived, value in actions.arrived:
-        minute = decode_record(Action, value).issued_at // _MINUTE
+        minute = decode_record(Action, value).issued_at // MS_PER_MINUTE
         decided = closings.deciding(minute)
         if decided is not None:
             taken.append((arrived - decided[0]) * 1000)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.contracts import encode
+from streams.contracts.time_units import MS_PER_DAY, MS_PER_MINUTE
 from streams.sketch.layout import SKETCH_BYTES, SKETCH_DTYPE, SKETCH_VERSION
 
 __all__ = ["SyntheticEvents", "account_ids"]
@@ -26,7 +27,6 @@ _PAYMENT: Final = b"P" * 16
 _START: Final = (
     1_772_409_600_000  # 2026-03-02 in ms; its varint has 6 bytes for decades
 )
-_MINUTE: Final = 60_000
 _SHARED: Final = 2_000
 """Networks and payments when accounts do not have their own."""
 _HEX: Final = np.frombuffer(b"".join(b"%02x" % n for n in range(256)), "<u2")
@@ -56,7 +56,7 @@ class SyntheticEvents:
             "event_id": _EVENT.decode(),
             "occurred_at": _START,
             "account_id": _ACCOUNT.decode(),
-            "account_created_at": _START - 40 * 24 * 60 * _MINUTE,
+            "account_created_at": _START - 40 * MS_PER_DAY,
             "network": _NETWORK.decode(),
             "tls_ja4": "t13d1516h2_8daaf6152771_02713d6af862",
             "client": "python/1.54",
@@ -86,7 +86,7 @@ class SyntheticEvents:
         self._put(rows, _EVENT, _hex(_wide(numbers)))
         self._put(rows, _NETWORK, _hex(_identity(facets)[:, 4:]))
         self._put(rows, _PAYMENT, _hex(_identity(facets + 1)[:, 4:]))
-        self._put(rows, _time_bytes(), _varint(_START + minutes * _MINUTE))
+        self._put(rows, _time_bytes(), _varint(_START + minutes * MS_PER_MINUTE))
         hashes = self._places[_SKETCH] + _HASHES_AT
         wide = SKETCH_BYTES - _HASHES_AT
         rows[:, hashes : hashes + wide] = self._rng.integers(

@@ -24,6 +24,7 @@ import polars as pl
 
 from streams.contracts import load_topics, read_container, write_container
 from streams.contracts.schemas import fingerprint, schema
+from streams.contracts.time_units import MS_PER_MINUTE
 from streams.engine.murmur2 import partition_of
 from streams.scenarios.scenario import load, source
 from streams.scenarios.simulate import EVENTS, TRUTH, simulate
@@ -40,8 +41,7 @@ ZIPF_EXPONENT: Final = 1.0
 of some 5 % of all requests at 200,000 accounts."""
 _LAYOUT: Final = 3  # of what this file makes; a cached file of another one is stale
 _SEED: Final = 20_260_302
-_CLOSING_GAP: Final = 120_000  # ms; two minutes, so that one is certainly closed
-_MINUTE: Final = 60_000
+_CLOSING_GAP: Final = 2 * MS_PER_MINUTE  # so that one is certainly closed
 _BATCH: Final = 20_000
 _HASHES_AT: Final = int(np.dtype(SKETCH_DTYPE).fields["system"][1])  # type: ignore[index]  # it has fields
 _REKEYED: Final = ("account_id", "organization_id", "api_key_id", "payment", "network",
@@ -81,7 +81,7 @@ def cached_traffic(
 def last_minute(file: Path) -> int:
     """Give the last minute that is closed when all of the traffic is read."""
     *_, frame = read_container(file)
-    return int(frame["occurred_at"].to_numpy()[-1]) // _MINUTE - 1
+    return int(frame["occurred_at"].to_numpy()[-1]) // MS_PER_MINUTE - 1
 
 
 def make_traffic(file: Path, size: Size, progress: Progress) -> None:
@@ -184,7 +184,7 @@ class _Plan:
             yield self._frame(start, min(start + _BATCH, total))
         last = self._frame(total - 1, total)
         closing = pl.concat([last] * len(self._closing))
-        closed = int(self._time[-1]) // _MINUTE * _MINUTE + _CLOSING_GAP
+        closed = int(self._time[-1]) // MS_PER_MINUTE * MS_PER_MINUTE + _CLOSING_GAP
         yield closing.with_columns(
             account_id=pl.Series(self._closing),
             event_id=pl.Series([f"{number:032x}" for number in range(len(closing))]),

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from river.anomaly import HalfSpaceTrees
 from scipy.stats import shapiro
 
+from streams.contracts.time_units import MS_PER_HOUR
 from streams.scenarios.chance import generator
 from streams.scenarios.detection.intervals import Rate
 from streams.scenarios.detection.midas import MidasR
@@ -36,8 +37,7 @@ PEER_TARGET: Final = 0.001
 _LEAST, _MOST = 25, 60
 _REFERENCE: Final = 300
 _NEAR: Final = 0.01
-_HOUR: Final = 3_600_000
-_TICK: Final = _HOUR // 6
+_TICK: Final = MS_PER_HOUR // 6
 _RIDGE: Final = 1e-3
 _TREE_SEED: Final = 1
 
@@ -110,8 +110,9 @@ class _Accounts:
 
 
 def _busiest_hour(accounts: _Accounts) -> Scores:
+    hours = accounts.time // MS_PER_HOUR
     return np.array(
-        [np.bincount(accounts.time[rows] // _HOUR).max() for rows in accounts.events],
+        [np.bincount(hours[rows]).max() for rows in accounts.events],
         dtype=np.float64,
     )
 

@@ -19,6 +19,7 @@ from typing import Final
 
 import msgspec
 
+from streams.contracts.time_units import HOURS_PER_DAY
 from streams.policy.budget import DAILY_BUDGET
 from streams.scenarios.detection.benign_populations import benign
 from streams.scenarios.detection.campaign_figures import figures
@@ -31,7 +32,6 @@ __all__ = ["BudgetFigures", "BudgetPlan", "Trial", "budget_trial", "trial"]
 _BATCH_MINUTES: Final = 480
 _CHUNK: Final = 4
 """Populations that a process is given at a time."""
-_HOURS_PER_DAY: Final = 24
 _MILLION: Final = 1_000_000
 
 
@@ -134,7 +134,7 @@ def budget_trial(
     for each in _trials(source, plan, corpus, jobs):
         done.append(each)
         progress("benign populations", len(done), plan.populations)
-    return _figures(done, plan.populations * plan.hours / _HOURS_PER_DAY)
+    return _figures(done, plan.populations * plan.hours / HOURS_PER_DAY)
 
 
 def _trials(

@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from streams.contracts.time_units import MS_PER_DAY, MS_PER_HOUR
 from streams.policy.ladder import RUNGS
 from streams.scenarios.detection.intervals import Rate
 from streams.scenarios.detection.respawn import REPLACED_FROM
@@ -35,8 +36,6 @@ __all__ = [
 FIRST_REQUESTS: Final = 20
 """A respawned account is to be linked within so many requests of its own."""
 _MILLION: Final = 1_000_000
-_HOUR: Final = 3_600_000
-_DAY: Final = 24 * _HOUR
 _ACCOUNT: Final = "account:"
 
 
@@ -210,7 +209,7 @@ def _campaign(run: Run, scored: CampaignScore, links: _Links) -> CampaignFigures
         merged=bool(found_as) and not scored.found,
         events_first_alert=None if alert is None else before,
         hours_first_alert=(
-            None if alert is None or not n else float(alert - times[0]) / _HOUR
+            None if alert is None or not n else float(alert - times[0]) / MS_PER_HOUR
         ),
         leak_first_alert=Rate.of(before, n),
         leak_effective=Rate.of(round(scored.share_before_effective * n), n),
@@ -266,7 +265,7 @@ def _respawned(
         if when is not None:
             sent = int((np.asarray(times) <= when).sum())
             requests.append(sent)
-            hours.append((when - first) / _HOUR)
+            hours.append((when - first) / MS_PER_HOUR)
             soon += sent <= FIRST_REQUESTS
         trials += when is not None or len(times) >= FIRST_REQUESTS
     middle = float(np.median(requests)) if requests else None
@@ -278,7 +277,7 @@ def _pivot_hours(run: Run, name: str, found_as: set[str]) -> float | None:
     spec = next((c for c in run.scenario.campaign if c.name == name), None)
     if spec is None or spec.pivot is None:
         return None
-    begun = run.scenario.start.timestamp() * 1000 + spec.pivot.hour * _HOUR
+    begun = run.scenario.start.timestamp() * 1000 + spec.pivot.hour * MS_PER_HOUR
     told = [
         alert.occurred_at
         for alert in run.outcome.alerts
@@ -286,7 +285,7 @@ def _pivot_hours(run: Run, name: str, found_as: set[str]) -> float | None:
         and alert.campaign_id in found_as
         and alert.occurred_at >= begun
     ]
-    return (min(told) - begun) / _HOUR if told else None
+    return (min(told) - begun) / MS_PER_HOUR if told else None
 
 
 def _cohorts(run: Run, links: _Links) -> tuple[CohortFigures, ...]:
@@ -297,7 +296,7 @@ def _cohorts(run: Run, links: _Links) -> tuple[CohortFigures, ...]:
     ordinary = run.outcome.truth.filter(pl.col("campaign") == "")
     days = dict(
         run.sent.join(ordinary, on="account_id")
-        .select("cohort", "account_id", pl.col("time") // _DAY)
+        .select("cohort", "account_id", pl.col("time") // MS_PER_DAY)
         .unique()
         .group_by("cohort")
         .len()

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from streams.contracts.records import Rung
+from streams.contracts.time_units import MS_PER_HOUR
 from streams.policy.ladder import RUNGS
 from streams.scenarios.chance import dice
 from streams.scenarios.facets import Ids
@@ -23,7 +24,6 @@ __all__ = ["REPLACED_FROM", "Respawns"]
 REPLACED_FROM: Final[Rung] = "challenge"
 """An account is given up from this rung on; a throttle leaves it of use."""
 _LEAD_HOURS: Final = 6.0
-_HOUR: Final = 3_600_000
 _ACCOUNT: Final = "account:"
 
 
@@ -61,13 +61,13 @@ class Respawns:
     def _open(self, seat: str, now: int) -> None:
         name = ("respawn", seat, len(self.opened))
         account = self._ids.make("account", *name)
-        chance = dice(self._seed, *name)
+        lead = dice(self._seed, *name).random() * _LEAD_HOURS * MS_PER_HOUR
         self._holder[seat] = account
         self._seat[account] = seat
         self._fresh[seat] = {
             "account_id": account,
             "api_key_id": self._ids.make("key", *name, size=8),
-            "account_created_at": now - round(chance.random() * _LEAD_HOURS * _HOUR),
+            "account_created_at": now - round(lead),
             "payment": self._ids.make("payment", *name, size=8),
             "network": self._ids.make("network", *name, size=8),
         }

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from streams.config import Config
 from streams.contracts import decode, encode
+from streams.contracts.time_units import MS_PER_DAY, MS_PER_MINUTE
 from streams.engine.replay import Pipeline, ScheduledEntry
 from streams.engine.stage import Output
 from streams.scenarios.detection.respawn import Respawns
@@ -38,8 +39,6 @@ __all__ = [
 
 BATCH_MINUTES: Final = 30
 """Event time fed at once; an attacker and an enforcer respond at its end."""
-_MINUTE: Final = 60_000
-_DAY: Final = 24 * 60 * _MINUTE
 
 Progress = Callable[[str, int, int], None]
 """Told the step, how much of it is done, and how much there is."""
@@ -303,7 +302,7 @@ class _Truth:
             truth.filter(pl.col("campaign") == "").select("account_id"),
             on="account_id",
         )
-        days = ordinary.select("account_id", pl.col("time") // _DAY).unique()
+        days = ordinary.select("account_id", pl.col("time") // MS_PER_DAY).unique()
         return Outcome(
             truth=truth,
             exchanges=sent.filter(pl.col("campaign") != "").select(
@@ -334,7 +333,7 @@ def _batches(made: Simulated, minutes: int) -> Iterator[list[dict[str, Any]]]:
             yield batch
             batch = []
         if not batch:
-            span = minutes * _MINUTE
+            span = minutes * MS_PER_MINUTE
             end = (record["occurred_at"] // span + 1) * span
         batch.append(record)
     if batch:
