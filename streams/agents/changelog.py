@@ -17,8 +17,16 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
 
-from streams.engine.stage import Row
+import numpy as np
+import numpy.typing as npt
+
+from streams.bus.record_batch import encode_headers
+from streams.bus.record_columns import decode_headers
+from streams.contracts.byte_column import ByteColumn
+from streams.engine.row_block import RowBlock
 from streams.errors import StateError
 
 __all__ = [
@@ -38,7 +46,14 @@ _RANGE = struct.Struct(">qq")
 # range means nothing from then on; so many crashes in a row are beyond that.
 _RANGES_KEPT = 64
 
-Headers = Sequence[tuple[str, bytes | None]]
+_EMPTY_EPOCH: Final = bytes(_EPOCH_BYTES.size)
+_ROW_PREFIX: Final = encode_headers([(_EPOCH, _EMPTY_EPOCH)]).removesuffix(_EMPTY_EPOCH)
+_NO_RANGES: Final = encode_headers([(_EPOCH, _EMPTY_EPOCH), (_END, b"")])
+_END_PREFIX: Final = _NO_RANGES[: len(_ROW_PREFIX)]
+"""How the headers of a row, and of an end, begin: up to the epoch."""
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 RowHeaders = list[tuple[str, bytes]]
 Ranges = tuple[tuple[int, int], ...]
 """Offsets that do not count, each from the first to before the second."""
@@ -77,46 +92,50 @@ class ChangelogReader:
         self._place = place
         self._epoch = 0
         self._ranges: Ranges = ()
-        self._offsets: list[int] = []  # of rows whose flush has not ended yet
-        self._rows: list[Row] = []
+        # Rows whose flush has not ended yet, with their offsets.
+        self._held: list[tuple[Ints, RowBlock]] = []
         self._counted_end = 0
 
     def read(
-        self,
-        offsets: Sequence[int],
-        keys: Sequence[bytes | None],
-        values: Sequence[bytes | None],
-        headers: Sequence[Headers],
-    ) -> list[Row]:
-        """Take records as columns; return rows that have come to count, in order."""
-        counted: list[Row] = []
-        seen: Headers | None = None  # most rows have the same ones, the very object
-        counts = ends = False
-        for offset, key, value, found in zip(
-            offsets, keys, values, headers, strict=True
-        ):
-            if found is not seen:
-                epoch = self._epoch_of(found, offset)
-                seen, counts, ends = found, epoch >= self._epoch, len(found) > 1
-                self._epoch = max(self._epoch, epoch)
-            if key is None:
-                raise self._foreign(offset)
-            # A lower epoch: its writer had lost the partition.
-            if not counts or key.startswith(_FENCE):
-                continue
-            self._offsets.append(offset)
-            self._rows.append(Row(key, value))
-            if ends:
-                self._ranges = _unpack(found[1][1])
-                counted += self._take_rows()
-                self._counted_end = offset + 1
+        self, offsets: Sequence[int], rows: RowBlock, headers: ByteColumn
+    ) -> list[RowBlock]:
+        """Take records as columns; return rows that have come to count, in order.
+
+        ``headers`` are encoded as `streams.bus.record_batch.encode_headers` does.
+        """
+        if not len(rows):
+            return []
+        at = np.asarray(offsets, np.int64)
+        epochs, ends = self._epochs(at, rows, headers)
+        highest = np.maximum.accumulate(np.maximum(epochs, self._epoch))
+        self._epoch = int(highest[-1])
+        # A lower epoch: its writer had lost the partition.
+        counts = (epochs == highest) & ~rows.keys.begins_with(_FENCE)
+        ended = np.flatnonzero(counts & ends)
+        last = int(ended[-1]) + 1 if len(ended) else 0
+        counted: list[RowBlock] = []
+        if last:
+            kept = counts[:last].copy()
+            counted = self._end_flushes(at, ended, headers.select(ended), kept)
+            counted.append(rows.select(np.flatnonzero(kept)))
+            self._counted_end = int(at[last - 1]) + 1
+        rest = last + np.flatnonzero(counts[last:])
+        if len(rest):
+            self._held.append((at[rest], rows.select(rest)))
         return counted
 
-    def _epoch_of(self, found: Headers, offset: int) -> int:
-        if not found or found[0][0] != _EPOCH:
-            raise self._foreign(offset)
-        stamp: int = _EPOCH_BYTES.unpack(found[0][1] or b"")[0]
-        return stamp
+    def _epochs(
+        self, offsets: Ints, rows: RowBlock, headers: ByteColumn
+    ) -> tuple[Ints, Bools]:
+        """Read each row's epoch, and whether it ends a flush."""
+        ends = headers.begins_with(_END_PREFIX)
+        ours = ends | headers.begins_with(_ROW_PREFIX)
+        ours &= rows.keys.present
+        ours &= headers.size >= len(_ROW_PREFIX) + _EPOCH_BYTES.size
+        if not ours.all():
+            raise self._foreign(int(offsets[np.flatnonzero(~ours)[0]]))
+        stamps = headers.words()[headers.at + len(_ROW_PREFIX)].astype("<u8")
+        return (stamps.astype("<u4").byteswap()).astype(np.int64), ends
 
     def _foreign(self, offset: int) -> StateError:
         return StateError(
@@ -124,18 +143,36 @@ class ChangelogReader:
             "no other writer"
         )
 
-    def _take_rows(self) -> list[Row]:
-        """Give the rows of a flush that has ended, but none in the named ranges."""
-        offsets, rows = self._offsets, self._rows
-        self._offsets, self._rows = [], []
-        ranges = [r for r in self._ranges if r[1] > offsets[0]]
-        if not ranges:
-            return rows
-        return [
-            row
-            for offset, row in zip(offsets, rows, strict=True)
-            if not any(low <= offset < high for low, high in ranges)
-        ]
+    def _end_flushes(
+        self, offsets: Ints, ended: Ints, headers: ByteColumn, kept: Bools
+    ) -> list[RowBlock]:
+        """Unmark what the ends' ranges leave out; give what was held, without that.
+
+        ``ended`` are the places of the ends, with their ``headers``.
+        """
+        held, self._held = self._held, []
+        if not self._ranges and (headers.size == len(_NO_RANGES)).all():
+            return [rows for _, rows in held]
+        begin = 0
+        for number, end in enumerate(ended.tolist()):
+            self._ranges = _ranges_of(headers.value(number) or b"")
+            if number == 0:
+                held = [self._without(*part) for part in held]
+            flush = slice(begin, end + 1)
+            kept[flush] &= ~self._left_out(offsets[flush])
+            begin = end + 1
+        return [rows for _, rows in held]
+
+    def _left_out(self, offsets: Ints) -> Bools:
+        out = np.zeros(len(offsets), bool)
+        for low, high in self._ranges:
+            if high > offsets[0]:
+                out |= (low <= offsets) & (offsets < high)
+        return out
+
+    def _without(self, offsets: Ints, rows: RowBlock) -> tuple[Ints, RowBlock]:
+        kept = np.flatnonzero(~self._left_out(offsets))
+        return offsets[kept], rows.select(kept)
 
     @property
     def epoch(self) -> int:
@@ -145,9 +182,9 @@ class ChangelogReader:
     def take_over(self, epoch: int, fence_offset: int) -> ChangelogWriter:
         """End the reading behind the own fence; what is not ended does not count."""
         ranges = self._ranges
-        if self._rows:
+        if self._held:
             ranges = (*ranges, (self._counted_end, fence_offset))
-        self._offsets, self._rows = [], []
+        self._held = []
         return ChangelogWriter(epoch, ranges)
 
 
@@ -155,5 +192,7 @@ def _pack(ranges: Ranges) -> bytes:
     return b"".join(_RANGE.pack(*r) for r in ranges[-_RANGES_KEPT:])
 
 
-def _unpack(packed: bytes | None) -> Ranges:
+@lru_cache(maxsize=1)
+def _ranges_of(raw_headers: bytes) -> Ranges:
+    packed = decode_headers(raw_headers)[1][1]
     return tuple(_RANGE.iter_unpack(packed or b""))

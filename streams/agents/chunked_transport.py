@@ -128,6 +128,9 @@ class _ChunkedThread(driver.AIOKafkaConsumerThread):
 
     def _cut(self, tp: TP, records: RecordColumns) -> _Chunks:
         size = cast(ChunkedConsumer, self.consumer).chunk_records
+        if cast(ChunkedConsumer, self.consumer).is_changelog(tp):
+            # Recovery has nothing else to do, and takes columns: the larger the better.
+            size = len(records.offsets)
         run = self._runs[tp]
         chunks = []
         for begin in range(0, len(records.offsets), size):
@@ -215,6 +218,10 @@ class ChunkedConsumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> _ChunkedThread:
         return _ChunkedThread(self, loop=self.loop, beacon=self.beacon)
+
+    def is_changelog(self, tp: TP) -> bool:
+        """Tell whether state is recovered from a partition."""
+        return tp.topic in cast(Any, self.app).tables.changelog_topics
 
     def on_buffer_full(self, tp: TP) -> None:
         """Do nothing: the full queue itself holds the reader back.

@@ -12,7 +12,9 @@ from faust.types import TP, EventT
 
 from streams.agents.changelog import ChangelogReader, ChangelogWriter
 from streams.agents.fetched_chunk import Continuity, FetchedChunk
-from streams.engine.stage import Row, Stage
+from streams.bus.record_columns import byte_column, header_column
+from streams.engine.row_block import RowBlock
+from streams.engine.stage import Stage
 
 __all__ = ["Held", "OwnedPartition"]
 
@@ -69,11 +71,11 @@ class OwnedPartition:
             self.read.skip_to(fetched.start)
         self.read.follow(fetched)
         chunk = fetched.chunk
-        rows: list[Row] = self.reader.read(
-            chunk.offsets, chunk.keys, chunk.values, fetched.headers
-        )
-        self.restored_rows += len(rows)
-        self.stage.restore(rows)
+        rows = RowBlock(byte_column(chunk.keys), byte_column(chunk.values))
+        headers = header_column(fetched.headers)
+        for part in self.reader.read(chunk.offsets, rows, headers):
+            self.restored_rows += len(part)
+            self.stage.restore(part)
 
     def go_live(self, writer: ChangelogWriter, now: float) -> None:
         """End the restoration: from here on chunks are taken."""

@@ -8,8 +8,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from streams.bus.record_batch import encode_headers, record_batches
+from streams.bus.record_columns import byte_column, read_records
 from streams.contracts import encode
 from streams.engine.replay import Pipeline
+from streams.engine.row_block import RowBlock
+from streams.engine.stage import Row
+from streams.errors import BusError
 
 __all__ = ["warm_up"]
 
@@ -18,12 +23,29 @@ _MINUTE: Final = 60_000  # ms
 
 
 def warm_up() -> None:
-    """Let an engine that nobody keeps take a few minutes of made-up events."""
+    """Let an engine that nobody keeps take some events, and another take its state."""
     pipeline = Pipeline()
     for minute in range(3):
         pipeline.feed([_event(minute, number) for number in range(_ACCOUNTS)])
         pipeline.flush()
+    restored = Pipeline()
+    for topic, stages in pipeline.stages.items():
+        for stage, copy in zip(stages, restored.stages[topic], strict=True):
+            rows = stage.dirty_rows()
+            if rows:
+                copy.restore(_as_read(rows))
+                copy.restored()
     pipeline.close()
+
+
+def _as_read(rows: list[Row]) -> RowBlock:
+    """Give rows as they come from the broker."""
+    keys, values = zip(*rows, strict=True)
+    batches = record_batches(keys, values, [encode_headers([])] * len(rows), 0)
+    read = read_records(b"".join(batch._build() for batch in batches), 0)
+    if read is None:
+        raise BusError("record batches made here cannot be read here")
+    return RowBlock(byte_column(read[0].keys), byte_column(read[0].values))
 
 
 def _event(minute: int, number: int) -> bytes:

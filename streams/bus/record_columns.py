@@ -18,13 +18,24 @@ import numpy.typing as npt
 from aiokafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
 from aiokafka.record.util import calc_crc32c
 
-__all__ = ["Headers", "RecordColumns", "read_records"]
+from streams.bus.record_batch import encode_headers
+from streams.contracts.byte_column import PADDING, ByteColumn
+from streams.contracts.compiled import loops
+
+__all__ = [
+    "Headers",
+    "Lazy",
+    "RecordColumns",
+    "byte_column",
+    "decode_headers",
+    "header_column",
+    "read_records",
+]
 
 Headers = Sequence[tuple[str, bytes | None]]
 Ints = npt.NDArray[np.int64]
 _Item = TypeVar("_Item")
 
-_PADDING: Final = bytes(16)  # so that a number may be read at the very end
 _GROUP: Final = 7  # bits of a number in one byte of a varint
 _MORE: Final = 1 << _GROUP  # the bit that says another byte follows
 _MAGIC: Final = 2
@@ -46,19 +57,30 @@ _DECODERS: Final[dict[int, Callable[[bytes], bytes]]] = {
 }
 
 
-class _Lazy(Sequence[_Item]):
-    """Stretches of one block of bytes, each made into an item when it is asked for.
+class Lazy(Sequence[_Item]):
+    """Stretches of one block of bytes; items are made of them once somebody asks.
 
-    ``ends`` before ``starts`` stand for None.
+    ``ends`` before ``starts`` stand for None. The block ends with `PADDING`.
     """
 
     def __init__(
-        self, block: bytes, starts: Ints, ends: Ints, make: Callable[[bytes], _Item]
+        self,
+        block: bytes,
+        starts: Ints,
+        ends: Ints,
+        make: Callable[[bytes], _Item] | None = None,
     ) -> None:
         self._block = block
         self._starts = starts
         self._ends = ends
         self._make = make
+        self._items: list[_Item] | None = None
+
+    @property
+    def column(self) -> ByteColumn:
+        """The stretches as they are."""
+        size = np.maximum(self._ends - self._starts, -1)
+        return ByteColumn(np.frombuffer(self._block, np.uint8), self._starts, size)
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -73,13 +95,22 @@ class _Lazy(Sequence[_Item]):
         if isinstance(index, slice):
             starts, ends = self._starts[index], self._ends[index]
             return type(self)(self._block, starts, ends, self._make)
-        start, end = int(self._starts[index]), int(self._ends[index])
-        return None if end < start else self._make(self._block[start:end])
+        return self._made()[index]
 
     def __iter__(self) -> Iterator[_Item]:
-        block, make = self._block, self._make
-        for start, end in zip(self._starts.tolist(), self._ends.tolist(), strict=True):
-            yield None if end < start else make(block[start:end])  # type: ignore[misc]  # by its make
+        return iter(self._made())
+
+    def _made(self) -> list[_Item]:
+        if self._items is None:
+            block, make = self._block, self._make
+            places = zip(self._starts.tolist(), self._ends.tolist(), strict=True)
+            items: list[Any]
+            if make is None:
+                items = [None if end < at else block[at:end] for at, end in places]
+            else:
+                items = [make(block[at:end]) for at, end in places]
+            self._items = items
+        return self._items
 
 
 class RecordColumns(NamedTuple):
@@ -101,6 +132,18 @@ class RecordColumns(NamedTuple):
             self.keys[part],
             self.headers[part],
         )
+
+
+def byte_column(values: Sequence[bytes | None]) -> ByteColumn:
+    """Give keys or values of records as a column."""
+    return values.column if isinstance(values, Lazy) else ByteColumn.of(values)
+
+
+def header_column(headers: Sequence[Headers]) -> ByteColumn:
+    """Give the headers of records as a column, encoded as they travel."""
+    if isinstance(headers, Lazy):
+        return headers.column
+    return ByteColumn.of(encode_headers(some) for some in headers)
 
 
 class _Batches:
@@ -161,8 +204,8 @@ def read_records(raw: bytes, position: int) -> tuple[RecordColumns, int] | None:
 
 
 def _columns(batches: _Batches) -> RecordColumns:
-    starts, ends = _follow(batches)
-    block = b"".join(batches.blobs) + _PADDING
+    block = b"".join([*batches.blobs, bytes(PADDING)])
+    starts, ends = _follow(batches, block)
     data = np.frombuffer(block, np.uint8)
     at, time = _varints(data, starts + 1)  # behind the attributes
     at, offset = _varints(data, at)
@@ -178,43 +221,40 @@ def _columns(batches: _Batches) -> RecordColumns:
     fixed = np.repeat(np.array(batches.fixed_times, np.int64), counts)
     time += np.repeat(np.array(batches.base_times, np.int64), counts)
     time = np.where(fixed >= 0, fixed, time)
-    places = zip(at.tolist(), value_end.tolist(), strict=True)
     return RecordColumns(
         offset.tolist(),
-        [None if end < begin else block[begin:end] for begin, end in places],
+        Lazy(block, at, value_end),
         time.tolist(),
-        _Lazy(block, key_at, key_end, bytes),
-        _Lazy(block, header_at, ends, _HeaderReader()),
+        Lazy(block, key_at, key_end),
+        Lazy(block, header_at, ends, _HeaderReader()),
     )
 
 
-def _follow(batches: _Batches) -> tuple[Ints, Ints]:
-    """Give where each record begins, behind its length, and where it ends."""
-    starts: list[int] = []
-    sizes: list[int] = []
-    before = 0
-    for blob, count in zip(batches.blobs, batches.counts, strict=True):
-        at = 0
-        for _ in range(count):
-            code = blob[at]
-            at += 1
-            if code >= _MORE:
-                code += (blob[at] - 1) << _GROUP
-                at += 1
-                shift = 2 * _GROUP
-                while code >= 1 << shift:
-                    code += (blob[at] - 1) << shift
-                    at += 1
-                    shift += _GROUP
-            size = code >> 1
-            starts.append(before + at)
-            sizes.append(size)
-            at += size
-        if at != len(blob):
+def _follow(batches: _Batches, block: bytes) -> tuple[Ints, Ints]:
+    """Give where each record begins, behind its length, and where it ends.
+
+    ``block`` has the records of the batches back to back.
+    """
+    blob_ends = np.cumsum([len(blob) for blob in batches.blobs], dtype=np.int64)
+    counts = np.array(batches.counts, np.int64)
+    begin = np.empty(int(counts.sum()), np.int64)
+    end = np.empty(len(begin), np.int64)
+    if loops():
+        from streams.bus.record_loops import follow_loop  # noqa: PLC0415  loads numba
+
+        data = np.frombuffer(block, np.uint8)
+        if not follow_loop(data, blob_ends, counts, begin, end):
             raise ValueError
-        before += at
-    begin = np.array(starts, np.int64)
-    return begin, begin + np.array(sizes, np.int64)
+        return begin, end
+    number = at = 0
+    for blob_end, count in zip(blob_ends.tolist(), batches.counts, strict=True):
+        for _ in range(count):
+            at, size = _one_varint(block, at)
+            begin[number], end[number] = at, at + size
+            number, at = number + 1, at + size
+        if at != blob_end:
+            raise ValueError
+    return begin, end
 
 
 def _varints(data: npt.NDArray[np.uint8], at: Ints) -> tuple[Ints, Ints]:
@@ -245,9 +285,18 @@ class _HeaderReader:
 
     def __call__(self, raw: bytes) -> Headers:
         if raw != self._raw:
-            self._headers = tuple(_headers(raw))
+            self._headers = tuple(decode_headers(raw))
             self._raw = raw
         return self._headers
+
+
+def decode_headers(raw: bytes) -> list[tuple[str, bytes | None]]:
+    """Read the encoded headers of a record.
+
+    >>> decode_headers(bytes([2, 2, 101, 2, 49]))
+    [('e', b'1')]
+    """
+    return list(_headers(raw))
 
 
 def _headers(raw: bytes) -> Iterator[tuple[str, bytes | None]]:

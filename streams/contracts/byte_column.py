@@ -128,6 +128,22 @@ class ByteColumn(NamedTuple):
         size = len(self.block) - _WORD + 1
         return np.ndarray((size,), np.dtype("<u8"), self.block.data, strides=(1,))
 
+    def begins_with(self, prefix: bytes) -> npt.NDArray[np.bool_]:
+        """Tell which values begin with a prefix of at most 8 bytes.
+
+        >>> ByteColumn.of(["ab", "b", None]).begins_with(b"a").tolist()
+        [True, False, False]
+        """
+        long_enough = self.size >= len(prefix)
+        word = self.words()[np.where(long_enough, self.at, 0)]
+        wanted = np.uint64(int.from_bytes(prefix, "little"))
+        bits = np.uint64((1 << 8 * len(prefix)) - 1)
+        return np.asarray(long_enough & (word & bits == wanted), np.bool_)
+
+    def cut(self, count: int) -> Self:
+        """Take the first ``count`` bytes off values that are not null."""
+        return self._replace(at=self.at + count, size=self.size - count)
+
     def hashes(self, seed: int) -> npt.NDArray[np.uint64]:
         """Hash each value to 64 bits; a null has the hash of an empty value.
 

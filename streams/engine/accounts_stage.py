@@ -23,10 +23,11 @@ from streams.contracts.time_units import MINUTES_PER_DAY, MINUTES_PER_HOUR, MS_P
 from streams.engine.event_intake import SILENT_MINUTES, EventIntake
 from streams.engine.facet_rows import FacetRows, facet_sums
 from streams.engine.marked_rows import MARKER, MarkedRows
+from streams.engine.row_block import RowBlock
 from streams.engine.sharing_gate import PAYMENT, sharing_uses
 from streams.engine.stage import Chunk, Output, Rejected, Row
 from streams.errors import StateError
-from streams.features.account_row import ROW_VERSION
+from streams.features.account_row import INFRASTRUCTURE_KINDS, ROW_VERSION
 from streams.features.account_table import AccountTable
 from streams.features.account_update import (
     begin_rows,
@@ -354,7 +355,8 @@ class AccountsStage:
     def restore(self, rows: Iterable[Row]) -> None:
         """Take changelog rows; a marker makes the rows before it valid."""
         for flush in self._restoring.add(rows):
-            self._set(flush.rows)
+            for part in flush.parts:
+                self._set(part)
             marker = msgspec.msgpack.decode(flush.marker, type=_Marker)
             if marker.version != ROW_VERSION:
                 raise StateError(
@@ -366,19 +368,19 @@ class AccountsStage:
             self._next_offset = self._applied_offset = marker.applied_offset
             self._closed_minute = self._sent_minute = marker.closed_minute
 
-    def _set(self, rows: list[Row]) -> None:
-        accounts: list[tuple[str, bytes | None]] = []
-        facets: list[tuple[int, str, bytes | None]] = []
-        for key, value in rows:
-            if key[:1] == _ACCOUNT:
-                accounts.append((key[1:].decode(), value))
-            elif key[:1] == _FACET:
-                facets.append((key[1], key[2:].decode(), value))
-            elif key[:1] == _TEMPLATES and value is not None:
-                page = int.from_bytes(key[1:], "little")
-                self.shared_templates.restore(page, value)
-        self.accounts.restore(accounts)
-        self.directory.restore(facets)
+    def _set(self, rows: RowBlock) -> None:
+        keys, values = rows.keys, rows.values
+        some = keys.begins_with(_ACCOUNT)
+        self.accounts.restore_columns(keys.select(some).cut(1), values.select(some))
+        for kind in range(len(INFRASTRUCTURE_KINDS)):
+            some = keys.begins_with(_FACET + bytes([kind]))
+            self.directory.restore_columns(
+                kind, keys.select(some).cut(2), values.select(some)
+            )
+        some = keys.begins_with(_TEMPLATES) & values.present
+        for key, value in rows.select(some):
+            page = int.from_bytes(key[1:], "little")
+            self.shared_templates.restore(page, value or b"")
 
     def restored(self) -> None:
         """Drop rows behind the last marker: their flush was never completed."""

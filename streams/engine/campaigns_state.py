@@ -216,7 +216,7 @@ class CampaignsState:
             self._disputes = False
 
     def restore(self, rows: Iterable[Row]) -> Iterator[InboxState]:
-        """Take rows; at each marker make those before it valid and yield it."""
+        """Take rows; make those before the last marker valid and yield it."""
         for flush in self._restoring.add(rows):
             for row in flush.rows:
                 self._set(row)

@@ -21,9 +21,11 @@ from streams.engine.facet_batch import FacetBatch
 from streams.engine.facet_inbox import FacetInbox
 from streams.engine.facet_links import link_rows
 from streams.engine.facet_uses import FacetNews
+from streams.engine.latest_rows import LatestRows
 from streams.engine.link_rows import LinkTuple, member_links, traffic_row
 from streams.engine.marked_rows import MARKER, MarkedRows
 from streams.engine.minute_inbox import InboxState
+from streams.engine.row_block import RowBlock
 from streams.engine.stage import Output, Row
 from streams.features.account_row import TRAFFIC
 from streams.features.facet_table import FacetTable
@@ -55,7 +57,7 @@ class FacetsStage(BatchStage):
         self.members = MemberTable()
         self._flushed: InboxState | None = None
         self._restoring = MarkedRows()
-        self._restored_members: dict[tuple[int, str], bytes] = {}
+        self._restored_members = LatestRows()
 
     def _decode(self, payload: bytes) -> list[FacetNews]:
         return [FacetNews.read(payload)]
@@ -160,24 +162,19 @@ class FacetsStage(BatchStage):
     def restore(self, rows: Iterable[Row]) -> None:
         """Take changelog rows; a marker makes the rows before it valid."""
         for flush in self._restoring.add(rows):
-            self._set(flush.rows)
+            for part in flush.parts:
+                self._set(part)
             state = msgspec.msgpack.decode(flush.marker, type=InboxState)
             self._inbox.restore(state)
             self._sent_minute = state.applied_minute
             self._flushed = state
 
-    def _set(self, rows: list[Row]) -> None:
-        facets: list[tuple[int, bytes | None]] = []
-        for key, value in rows:
-            facet = int.from_bytes(key[1 : 1 + _HASH_BYTES], "little")
-            if key[:1] == _FACET:
-                facets.append((facet, value))
-            elif key[:1] == _MEMBER:
-                member = facet, key[1 + _HASH_BYTES :].decode()
-                self._restored_members.pop(member, None)
-                if value is not None:
-                    self._restored_members[member] = value
-        self.facets.restore(facets)
+    def _set(self, rows: RowBlock) -> None:
+        of_facets = rows.select(rows.keys.begins_with(_FACET))
+        self.facets.restore(
+            (int.from_bytes(key[1:], "little"), value) for key, value in of_facets
+        )
+        self._restored_members.add(rows.select(rows.keys.begins_with(_MEMBER)))
 
     def restored(self) -> None:
         """Drop rows behind the last marker, and set the members.
@@ -185,14 +182,16 @@ class FacetsStage(BatchStage):
         A compacted log may tell of a member before its facet, so they wait until here.
         """
         self._restoring.drop()
-        held, self._restored_members = self._restored_members, {}
-        hashes = np.array([facet for facet, _ in held], np.uint64)
-        numbers = self.facets.find(hashes).tolist()
-        self.members.restore(
-            (number, account, row)
-            for number, ((_, account), row) in zip(numbers, held.items(), strict=True)
-            if number >= 0
-        )
+        for part in self._restored_members.take():
+            keys = part.keys.cut(len(_MEMBER))
+            hashes = keys.words()[keys.at].astype(np.uint64)
+            numbers = self.facets.find(hashes)
+            known = np.flatnonzero(part.values.present & (numbers >= 0))
+            self.members.restore_columns(
+                numbers[known],
+                keys.cut(_HASH_BYTES).select(known),
+                part.values.select(known),
+            )
 
 
 def _take_traffic(news: FacetNews) -> tuple[list[LinkTuple], FacetNews]:

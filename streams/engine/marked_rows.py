@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Final, NamedTuple
 
+import numpy as np
+
+from streams.engine.row_block import RowBlock
 from streams.engine.stage import Row
 
 __all__ = ["MARKER", "Flush", "MarkedRows"]
@@ -14,32 +18,48 @@ MARKER: Final = b"\x00marker"
 
 
 class Flush(NamedTuple):
-    """A whole flush: its rows, and the value of the marker behind them."""
+    """One whole flush, or several, and the value of the last marker.
 
-    rows: list[Row]
+    ``parts`` are its rows, in the blocks that they came in.
+    """
+
+    parts: list[RowBlock]
     marker: bytes
+
+    @property
+    def rows(self) -> Iterator[Row]:
+        """The rows one by one."""
+        return chain.from_iterable(self.parts)
 
 
 class MarkedRows:
-    """Rows in log order, given out flush by flush.
+    """Rows in log order, given out up to the last marker.
 
     >>> held = MarkedRows()
     >>> flushes = held.add([Row(b"a", b"1"), Row(MARKER, b"m"), Row(b"b", b"2")])
-    >>> [flush.marker for flush in flushes]
-    [b'm']
+    >>> [(list(flush.rows), flush.marker) for flush in flushes]
+    [([Row(key=b'a', value=b'1')], b'm')]
     """
 
     def __init__(self) -> None:
-        self._held: list[Row] = []
+        self._held: list[RowBlock] = []
 
     def add(self, rows: Iterable[Row]) -> Iterator[Flush]:
-        """Take rows; give each flush that they complete."""
-        for row in rows:
-            if row.key == MARKER and row.value is not None:
-                held, self._held = self._held, []
-                yield Flush(held, row.value)
-            else:
-                self._held.append(row)
+        """Take rows; give all flushes that they complete as one, if there are any."""
+        block = RowBlock.of(rows)
+        marker = block.keys.begins_with(MARKER) & block.values.present
+        ends = np.flatnonzero(marker)
+        if not len(ends):
+            if len(block):
+                self._held.append(block)
+            return
+        last = int(ends[-1])
+        whole = block.select(np.flatnonzero(~marker[:last]))
+        value = block.values.value(last)
+        held, self._held = self._held, []
+        if last + 1 < len(block):
+            self._held.append(block.select(slice(last + 1, None)))
+        yield Flush([*held, whole], value or b"")
 
     def drop(self) -> None:
         """Drop rows behind the last marker: their flush was never completed."""

@@ -117,28 +117,39 @@ class AccountTable:
 
     def restore(self, rows: Iterable[tuple[str, bytes | None]]) -> None:
         """Set rows from what `take_dirty` gave; `StateError` on another layout."""
-        last = dict(rows)
-        gone = [self.slot_of(key) for key, value in last.items() if value is None]
-        known = [slot for slot in gone if slot is not None]
-        if known:
-            self.forget(np.array(known, np.int64))
-            self._gone.clear()
-        pairs = [(key, value) for key, value in last.items() if value is not None]
-        if not pairs:
+        pairs = list(rows)
+        self.restore_columns(
+            ByteColumn.of(account_id for account_id, _ in pairs),
+            ByteColumn.of(packed for _, packed in pairs),
+        )
+
+    def restore_columns(self, account_ids: ByteColumn, packed: ByteColumn) -> None:
+        """Set rows as `restore` does; of several rows of an account the last counts."""
+        if not len(packed.at):
             return
-        size = ACCOUNT_ROW.itemsize
-        packed = b"".join(value for _, value in pairs)
-        wrong = next((key for key, value in pairs if len(value) != size), None)
-        if wrong is not None:
+        present, size = packed.present, ACCOUNT_ROW.itemsize
+        wrong = np.flatnonzero(present & (packed.size != size))
+        if len(wrong):
             raise StateError(
-                f"the row of account {wrong!r} is not {size} bytes long: the changelog "
-                f"was written by another version; start with a new app_id"
+                f"the row of account {account_ids.text(int(wrong[0]))!r} is not {size} "
+                f"bytes long: the changelog was written by another version; start with "
+                f"a new app_id"
             )
-        table = np.frombuffer(packed, ACCOUNT_ROW)
+        slots = self.slots_of(account_ids)
+        gone = slots[:0]
+        if not present.all():
+            last = np.empty(len(self), np.int64)
+            last[slots] = np.arange(len(slots))  # of a repeated index, the last is kept
+            final = last[slots] == np.arange(len(slots))
+            gone, slots = slots[final & ~present], slots[final & present]
+            packed = packed.select(final & present)
+        table = packed.matrix(size).view(ACCOUNT_ROW)[:, 0]
         if np.any(table["version"] != ROW_VERSION):
             raise StateError(
                 f"account rows are not of layout version {ROW_VERSION}; "
                 f"start with a new app_id"
             )
-        slots = self.slots([key for key, _ in pairs])
         self.rows[slots] = table
+        if len(gone):
+            self.forget(gone)
+            self._gone.clear()

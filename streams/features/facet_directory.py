@@ -156,17 +156,30 @@ class FacetDirectory:
 
     def restore(self, rows: Iterable[tuple[int, str, bytes | None]]) -> None:
         """Set rows from what `take_dirty` gave."""
-        last = {(kind, name): packed for kind, name, packed in rows}
+        changes = list(rows)
         for kind in range(len(INFRASTRUCTURE_KINDS)):
-            of_kind = {n: row for (k, n), row in last.items() if k == kind}
-            gone = [name for name, packed in of_kind.items() if packed is None]
-            column = ByteColumn.of(gone)
-            found = self._numbers.find(column.hashes(SEED + kind))
-            if (found >= 0).any():
-                self.forget(found[found >= 0])
-            kept = {name: row for name, row in of_kind.items() if row is not None}
-            if kept:
-                numbers = self.numbers(kind, list(kept))
-                packed = b"".join(kept.values())
-                self.counts[numbers] = np.frombuffer(packed, _PACKED)
+            of_kind = [(name, packed) for k, name, packed in changes if k == kind]
+            self.restore_columns(
+                kind,
+                ByteColumn.of(name for name, _ in of_kind),
+                ByteColumn.of(packed for _, packed in of_kind),
+            )
+
+    def restore_columns(
+        self, kind: int, identifiers: ByteColumn, packed: ByteColumn
+    ) -> None:
+        """Set the rows of one kind; of several rows of a facet the last counts."""
+        if not len(packed.at):
+            return
+        numbers, present = self.numbers_of(kind, identifiers), packed.present
+        gone = numbers[:0]
+        if not present.all():
+            last = np.empty(len(self), np.int64)
+            last[numbers] = np.arange(len(numbers))  # of repeated ones the last is kept
+            final = last[numbers] == np.arange(len(numbers))
+            gone, numbers = numbers[final & ~present], numbers[final & present]
+            packed = packed.select(final & present)
+        self.counts[numbers] = packed.matrix(_PACKED.itemsize).view(_PACKED)[:, 0]
+        if len(gone):
+            self.forget(gone)
         self._gone.clear()

@@ -12,9 +12,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from streams.contracts.byte_column import ByteColumn
 from streams.errors import StateError
 from streams.features.account_row import INFRASTRUCTURE_KINDS
-from streams.features.key_table import KeyTable
+from streams.features.key_table import SEED, KeyTable
 
 __all__ = ["MEMBER_ROW", "MemberTable", "slots_after"]
 
@@ -174,19 +175,29 @@ class MemberTable:
     def restore(self, changes: Iterable[tuple[int, str, bytes]]) -> None:
         """Set rows by facet number and account; `StateError` on another layout."""
         read = list(changes)
-        if not read:
-            return
-        packed = b"".join(row for _, _, row in read)
+        self.restore_columns(
+            np.array([facet for facet, _, _ in read], np.int64),
+            ByteColumn.of(account for _, account, _ in read),
+            ByteColumn.of(row for _, _, row in read),
+        )
+
+    def restore_columns(
+        self, facets: Rows, account_ids: ByteColumn, packed: ByteColumn
+    ) -> None:
+        """Set rows as `restore` does, from columns."""
         size = MEMBER_ROW.itemsize
-        if any(len(row) != size for _, _, row in read):
+        if (packed.size != size).any():
             raise StateError(
                 "a member's row has another layout: the changelog was written by "
                 "another version; start with a new app_id"
             )
-        facets = np.array([facet for facet, _, _ in read], np.int64)
-        accounts = np.array(self.account_numbers(text for _, text, _ in read))
+        # An account uses several facets: each text is looked up once.
+        which, first = KeyTable().find_or_number(account_ids.hashes(SEED), 0)
+        texts = account_ids.select(first).texts()
+        numbers = self.account_numbers(text for text in texts if text is not None)
+        accounts = np.array(numbers, np.int64)[which]
         places = self.add(facets, accounts)
-        rows = np.frombuffer(packed, MEMBER_ROW).copy()
+        rows = packed.matrix(size).view(MEMBER_ROW)[:, 0]
         rows["facet"], rows["account"] = facets, accounts
         self.rows[places] = rows
 

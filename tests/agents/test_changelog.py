@@ -11,6 +11,8 @@ from streams.agents.changelog import (
     ChangelogWriter,
     fence,
 )
+from streams.bus.record_columns import header_column
+from streams.engine.row_block import RowBlock
 from streams.engine.stage import Row
 from streams.errors import StateError
 
@@ -48,13 +50,12 @@ class Log:
         reader, state = ChangelogReader("log[0]"), {}
         for i in range(0, len(self.records), 3):  # in chunks, as they come
             part = self.records[i : i + 3]
-            rows = reader.read(
+            counted = reader.read(
                 [r.offset for r in part],
-                [r.key for r in part],
-                [r.value for r in part],
-                [r.headers for r in part],
+                RowBlock.of(Row(r.key, r.value) for r in part),
+                header_column([r.headers for r in part]),
             )
-            state.update({row.key: row.value for row in rows})
+            state.update({row.key: row.value for rows in counted for row in rows})
         return reader, state
 
     def take_over(self, late: list[bytes]) -> None:
@@ -141,4 +142,6 @@ def test_a_new_owner_reads_the_state_of_the_last_whole_flush(
 
 def test_a_foreign_record_is_refused_with_its_place() -> None:
     with pytest.raises(StateError, match=r"^log\[0\]@7: "):
-        ChangelogReader("log[0]").read([7], [b"a"], [b"1"], [[]])
+        ChangelogReader("log[0]").read(
+            [7], RowBlock.of([Row(b"a", b"1")]), header_column([[]])
+        )

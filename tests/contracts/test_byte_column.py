@@ -74,3 +74,13 @@ def test_integers_join_and_are_selected() -> None:
     joined = LongColumn.concatenate([longs, longs]).select(np.array([2, 1]))
     assert joined.values.tolist() == [4, 0]
     assert joined.present.tolist() == [True, False]
+
+
+@given(st.lists(st.none() | st.binary(max_size=12), max_size=12), st.binary(max_size=8))
+def test_prefixes_are_found(values: list[bytes | None], prefix: bytes) -> None:
+    column = ByteColumn.of(values)
+    expected = [value is not None and value.startswith(prefix) for value in values]
+    assert column.begins_with(prefix).tolist() == expected
+    found = column.select(column.begins_with(prefix)).cut(len(prefix))
+    wanted = [v.removeprefix(prefix) for v in values if v and v.startswith(prefix)]
+    assert [value for value in found.values() if value] == [v for v in wanted if v]

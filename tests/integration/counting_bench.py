@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 
 from confluent_kafka import (
     Consumer,
@@ -24,8 +25,10 @@ from streams.agents.changelog_topics import changelog_name, ensure_changelogs
 from streams.agents.supervisor import Supervisor
 from streams.agents.worker import StageLoader
 from streams.bus.kafka_settings import admin_client, client_settings, producer_settings
+from streams.bus.record_columns import header_column
 from streams.config import Config
-from streams.engine.stage import Chunk
+from streams.engine.row_block import RowBlock
+from streams.engine.stage import Chunk, Row
 
 __all__ = ["PARTITIONS", "Bench", "headers_of"]
 
@@ -185,13 +188,12 @@ class Bench:
         state = {}
         name = changelog_name(self.config.app_id, "accounts")
         for partition, messages in self.read(name).items():
-            rows = ChangelogReader(f"{name}[{partition}]").read(
+            counted = ChangelogReader(f"{name}[{partition}]").read(
                 [m.offset() or 0 for m in messages],
-                [_bytes(m.key()) for m in messages],
-                [_bytes(m.value()) for m in messages],
-                [headers_of(m) for m in messages],
+                RowBlock.of(Row(_bytes(m.key()), _bytes(m.value())) for m in messages),
+                header_column([headers_of(m) for m in messages]),
             )
-            for row in rows:
+            for row in chain.from_iterable(counted):
                 assert row.value is not None
                 state[b"%d:%b" % (partition, row.key)] = row.value
         return state
