@@ -29,7 +29,7 @@ def common_places(graph: LinkGraph, one: Group, other: Group) -> float:
     shares = _shares(graph, one.uses.keys() - other.uses.keys())
     others = _shares(graph, other.uses.keys() - one.uses.keys())
     return math.fsum(
-        min(shares[facet], others[facet]) * _purity(graph, facet)
+        min(shares[facet], others[facet]) * graph.purity(facet)
         for facet in sorted(shares.keys() & others.keys())
     )
 
@@ -44,7 +44,3 @@ def _shares(graph: LinkGraph, accounts: Collection[str]) -> dict[int, float]:
         for facet, count in users.items()
         if graph.facets[facet].kind_name in PLACE_KINDS
     }
-
-
-def _purity(graph: LinkGraph, facet: int) -> float:
-    return min(len(graph.members[facet]) / max(graph.facets[facet].degree, 1), 1.0)

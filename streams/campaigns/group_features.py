@@ -19,7 +19,7 @@ from streams.campaigns.creation_batches import batch_pairs, batched_accounts
 from streams.campaigns.group import Group
 from streams.campaigns.link_graph import AccountNode, LinkGraph
 from streams.contracts.time_units import MINUTES_PER_DAY, MINUTES_PER_WEEK
-from streams.features.account_row import INFRASTRUCTURE_KINDS, TEMPLATE_KINDS
+from streams.features.account_row import NETWORK, PAYMENT, TEMPLATE_KINDS
 
 __all__ = ["FEATURES", "MIN_MIXING", "group_features", "owner_count"]
 
@@ -58,8 +58,6 @@ MIN_MIXING: Final = 0.2
 beyond the commonest of each. Below it one customer, one place or one popular network
 explains the group, and it is not tested."""
 
-_NETWORK: Final = INFRASTRUCTURE_KINDS.index("network")
-_PAYMENT: Final = INFRASTRUCTURE_KINDS.index("payment")
 _PAIRED_ACCOUNTS: Final = 24
 """Accounts compared pairwise in time: 276 pairs bound the cost by a millisecond."""
 _LOCKSTEP_SCALE: Final = 20.0
@@ -90,8 +88,8 @@ def group_features(graph: LinkGraph, group: Group) -> dict[str, float]:
         if node.created >= 0
     )
     features["young_crowd"] = _crowd(features["young"] * len(accounts))
-    features["payer"] = _commonest(node.infrastructure[_PAYMENT] for node in nodes)
-    features["place"] = _commonest(node.infrastructure[_NETWORK] for node in nodes)
+    features["payer"] = _commonest(node.infrastructure[PAYMENT] for node in nodes)
+    features["place"] = _commonest(node.infrastructure[NETWORK] for node in nodes)
     created = sorted(node.created for node in nodes if node.created >= 0)
     features["batches"] = batched_accounts(created, _HOURS_AROUND)
     features["batch_days"] = max(
@@ -125,8 +123,8 @@ def _sharing(graph: LinkGraph, accounts: list[str]) -> dict[str, float]:
     for facet in sorted(users):
         count, node = users[facet], graph.facets[facet]
         if count >= _MIN_SHARING:
-            purity = min(count / max(node.degree, 1), 1.0)
-            total[node.kind_name] = total.get(node.kind_name, 0.0) + count * purity
+            weight = count * node.purity(count)
+            total[node.kind_name] = total.get(node.kind_name, 0.0) + weight
     return {kind: min(value / len(accounts), 1.0) for kind, value in total.items()}
 
 

@@ -184,13 +184,11 @@ class Groups:
 
     def _joined_by_infrastructure(self, facet: int) -> list[int]:
         node = self.graph.facets[facet]
-        members = self.graph.members[facet]
-        pure = len(members) >= MIN_PURITY * node.degree
-        if node.kind_name not in PLACE_KINDS or not pure:
+        if node.kind_name not in PLACE_KINDS or self.graph.purity(facet) < MIN_PURITY:
             return []
         return sorted(
             number
-            for number, count in self.shared(members).items()
+            for number, count in self.shared(self.graph.members[facet]).items()
             if count >= MIN_SHARED_ACCOUNTS
             and count >= MIN_CONTAINMENT * len(self.by_number[number].uses)
         )

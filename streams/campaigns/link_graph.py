@@ -34,6 +34,16 @@ class FacetNode(msgspec.Struct, array_like=True, gc=False):
         """The kind in words, for example payment."""
         return FACET_KINDS[self.kind]
 
+    def purity(self, users: int) -> float:
+        """Share of all its accounts that some ``users`` of it are, 0 to 1.
+
+        What is popular has a low one (compare FRAUDAR, Hooi et al. 2016).
+
+        >>> FacetNode(5, "carrier", 400, 9, 1.0).purity(2)
+        0.005
+        """
+        return min(users / max(self.degree, 1), 1.0)
+
 
 class Edge(msgspec.Struct, array_like=True, gc=False):
     """An account's use of a suspect facet.
@@ -97,6 +107,10 @@ class LinkGraph:
             listed.append(facet)
         edges[facet] = edge
         self.members.setdefault(facet, set()).add(account)
+
+    def purity(self, facet: int) -> float:
+        """Share of a facet's accounts that bear evidence, 0 to 1."""
+        return self.facets[facet].purity(len(self.members[facet]))
 
     def templates_of(self, account: str) -> Sequence[int]:
         """List the suspect templates that an account uses, in the order of first use.

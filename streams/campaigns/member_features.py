@@ -93,8 +93,7 @@ class GroupProfile:
             users = self._users.get(facet, 0)
             if users >= _MIN_SHARING:
                 node = self._graph.facets[facet]
-                purity = min(users / max(node.degree, 1), 1.0)
-                best[node.kind] = max(best.get(node.kind, 0.0), purity)
+                best[node.kind] = max(best.get(node.kind, 0.0), node.purity(users))
         return math.fsum(best.values()) / len(INFRASTRUCTURE_KINDS)
 
     def _cohort(self, created: int) -> float:

@@ -79,8 +79,7 @@ class SharedInfrastructure:
 
     def _is_exclusive(self, facet: int) -> bool:
         degree = self._graph.facets[facet].degree
-        members = len(self._graph.members[facet])
-        return degree <= MAX_JOINING_DEGREE and members >= MIN_PURITY * degree
+        return degree <= MAX_JOINING_DEGREE and self._graph.purity(facet) >= MIN_PURITY
 
     def _begin(self, facet: int, node: FacetNode, minute: int) -> Group:
         node.group = facet or 1

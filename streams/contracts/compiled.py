@@ -13,10 +13,13 @@ import importlib
 import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
-__all__ = ["jit", "loops", "plain_numpy"]
+import numpy.typing as npt
 
+__all__ = ["columns", "jit", "loops", "plain_numpy"]
+
+ColumnsT = TypeVar("ColumnsT", bound=NamedTuple)
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 _NUMBA: Final = "numba"
@@ -44,6 +47,11 @@ def plain_numpy() -> Iterator[None]:
         yield
     finally:
         _Switch.on = before
+
+
+def columns(kind: type[ColumnsT], records: npt.NDArray[Any]) -> ColumnsT:
+    """View those columns of records that a loop takes, by the names of its tuple."""
+    return kind._make(records[name] for name in kind._fields)
 
 
 def jit(function: FunctionT) -> FunctionT:

@@ -23,6 +23,7 @@ from streams.contracts.plain_values import (
     varint,
 )
 from streams.contracts.rules import SECRET, SECRET_STARTS, Rules
+from streams.errors import ContractError
 
 __all__ = ["FieldEncoder", "FieldEncoders"]
 
@@ -93,12 +94,14 @@ class FieldEncoders:
     def of_field(self, name: str, avro: Any) -> FieldEncoder:
         r"""Make the encoder of a field by its physical type.
 
+        Raises `ContractError` for a type that has none, as maps and records.
+
         >>> encoder = FieldEncoders(Rules(), frozenset()).of_field("x", "string")
         >>> encoder.one("ab"), list(*encoder.column(("ab", "c")))
         (b'\x04ab', [b'\x04ab', b'\x02c'])
         """
         branch, null = b"", None
-        if isinstance(avro, list):
+        if isinstance(avro, list) and len(avro) == 2 and _NULL in avro:
             # In a union the index of the branch goes first, 0 or 1 in zigzag.
             place = avro.index(_NULL)
             null, branch = varint(place << 1), varint((1 - place) << 1)
@@ -116,7 +119,10 @@ class FieldEncoders:
                 return _bytes(branch, null)
             case {"type": "array", "items": "string"}:
                 return _by_value(_array(self._string(name, b"", None).one))
-        raise NotImplementedError(f"field {name} is of type {avro}")
+        raise ContractError(
+            f"field {name} is of type {avro}, which has no encoder here; add one, "
+            f"or encode these records with streams.contracts.encode"
+        )
 
     def _string(self, name: str, branch: bytes, null: bytes | None) -> FieldEncoder:
         least = 1 if name in self._rules.required else 0

@@ -30,7 +30,7 @@ class RowEncoder:
     """Encodes the records of one schema, without framing; threads may share it.
 
     The schema may hold strings, longs, doubles, booleans, bytes, arrays of strings, and
-    unions of null and one of these.
+    unions of null and one of these; `ContractError` names a field of another type.
 
     >>> encode = RowEncoder("RequestEvent")
     >>> event = {"event_id": "e", "occurred_at": 1, "account_id": "a"}

@@ -24,10 +24,10 @@ from streams.engine.event_intake import SILENT_MINUTES, EventIntake
 from streams.engine.facet_rows import FacetRows, facet_sums
 from streams.engine.marked_rows import MARKER, MarkedRows
 from streams.engine.row_block import RowBlock
-from streams.engine.sharing_gate import PAYMENT, sharing_uses
+from streams.engine.sharing_gate import sharing_uses
 from streams.engine.stage import Chunk, Output, Rejected, Row
 from streams.errors import StateError
-from streams.features.account_row import INFRASTRUCTURE_KINDS, ROW_VERSION
+from streams.features.account_row import INFRASTRUCTURE_KINDS, PAYMENT, ROW_VERSION
 from streams.features.account_table import AccountTable
 from streams.features.account_update import (
     begin_rows,

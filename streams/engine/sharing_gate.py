@@ -17,13 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.contracts.time_units import MINUTES_PER_WEEK
-from streams.features.account_row import INFRASTRUCTURE_KINDS
+from streams.features.account_row import NETWORK, PAYMENT
 from streams.features.event_columns import EventColumns
 
-__all__ = ["MOST_SHARING", "NETWORK", "PAYMENT", "YOUNG_MINUTES", "sharing_uses"]
-
-NETWORK: Final = INFRASTRUCTURE_KINDS.index("network")
-PAYMENT: Final = INFRASTRUCTURE_KINDS.index("payment")
+__all__ = ["MOST_SHARING", "YOUNG_MINUTES", "sharing_uses"]
 
 MOST_SHARING: Final = 64
 """Accounts of a partition up to which a facet travels so: five hundred over eight

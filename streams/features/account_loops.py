@@ -6,7 +6,7 @@ columns: strided views into the records, so that an account's are close together
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -45,11 +45,6 @@ class RowColumns(NamedTuple):
     markers: Any
     recent: Any
     recent_exact: Any
-
-    @classmethod
-    def of(cls, rows: npt.NDArray[Any]) -> Self:
-        """View the columns of rows."""
-        return cls(*(rows[name] for name in cls._fields))
 
 
 @jit

@@ -17,6 +17,8 @@ __all__ = [
     "MARKER_COUNT",
     "MODEL_SLOTS",
     "MODEL_USES",
+    "NETWORK",
+    "PAYMENT",
     "RECENT_REQUESTS",
     "ROW_VERSION",
     "TEMPLATE_KINDS",
@@ -37,6 +39,8 @@ TEMPLATE_KINDS: Final = (
 
 INFRASTRUCTURE_KINDS: Final = ("network", "tls", "client", "payment")
 """Facets that come from the connection and the customer record."""
+NETWORK: Final = INFRASTRUCTURE_KINDS.index("network")
+PAYMENT: Final = INFRASTRUCTURE_KINDS.index("payment")
 
 FACET_KINDS: Final = (*TEMPLATE_KINDS, *INFRASTRUCTURE_KINDS)
 """Kinds of facet by number, as they travel."""

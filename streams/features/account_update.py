@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from streams.contracts.compiled import loops
+from streams.contracts.compiled import columns, loops
 from streams.contracts.time_units import MINUTES_PER_DAY, MINUTES_PER_HOUR
 from streams.features.account_row import (
     INFRASTRUCTURE_KINDS,
@@ -146,7 +146,7 @@ def _update_with_loop(
         np.empty(len(batch), np.int64),
     )
     update_loop(
-        RowColumns.of(rows),
+        columns(RowColumns, rows),
         batch.slot,
         batch.minute,
         model_bucket[batch.model],

@@ -5,7 +5,7 @@ It gives the same answers as the version in numpy, to the bit.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +21,6 @@ class Requests(NamedTuple):
     tags: Any
     owner: Any
     filling: Any
-
-    @classmethod
-    def of(cls, requests: npt.NDArray[Any]) -> Self:
-        """View the columns of requests."""
-        return cls(*(requests[name] for name in cls._fields))
 
 
 @jit

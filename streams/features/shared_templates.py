@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from streams.contracts.compiled import loops
+from streams.contracts.compiled import columns, loops
 from streams.errors import StateError
 from streams.features.account_row import TEMPLATE_KINDS
 
@@ -105,8 +105,8 @@ class SharedTemplates:
                 first,
                 self._page,
                 self._pages,
-                Requests.of(requests),
-                Requests.of(self._ring),
+                columns(Requests, requests),
+                columns(Requests, self._ring),
                 self._latest,
                 shared,
             )

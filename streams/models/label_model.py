@@ -54,9 +54,11 @@ _L2: Final = 0.005
 
 _BENIGN_QUANTILE: Final = 0.5
 _HARMFUL_QUANTILE: Final = 0.1
-_TYPICAL_QUANTILE: Final = 0.5
 """Of the scores of either kind, where the factor reaches its least, and where it is 1:
 a tenth of what people called distillation may lose a little of its evidence."""
+_TYPICAL_QUANTILE: Final = 0.5
+"""Of the scores of what people called distillation: in the middle between there and the
+same of the other kind is the boundary, on whose side a label has to lie."""
 
 _FEATURE_GRID: Final = 64.0
 _WEIGHT_GRID: Final = 2.0**20

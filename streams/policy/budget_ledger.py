@@ -22,14 +22,14 @@ __all__ = ["DayLedger", "LedgerEntry", "budget_days", "ledger_date", "ledger_ent
 
 
 class LedgerEntry(NamedTuple):
-    """A test as its decision tells it; ``number`` counts those of its purse's day.
+    """A test as its decision tells it.
 
-    ``daily`` is what the purse holds a day, ``at`` event time in ms since the epoch.
+    ``daily`` is what its purse holds a day and ``left`` what it held after the test;
+    ``at`` is event time in ms since the epoch.
     """
 
     at: int
     subject: str
-    number: int
     daily: float
     level: float
     left: float
@@ -67,8 +67,8 @@ def ledger_entries(decisions: Iterable[Decision]) -> list[LedgerEntry]:
     >>> first = Decision(decision_id="d", subject="group:1", kind="tested",
     ...                  occurred_at=0, e_value=1900.0, threshold=667.0,
     ...                  level=0.0015, budget_left=0.1985)
-    >>> [(test.number, round(test.daily, 6)) for test in ledger_entries([first])]
-    [(1, 0.2)]
+    >>> [(test.daily, test.left, test.rejected) for test in ledger_entries([first])]
+    [(0.2, 0.1985, True)]
     """
     return [test for test, _ in _paid(decisions)]
 
@@ -95,7 +95,6 @@ def _paid(decisions: Iterable[Decision]) -> Iterator[tuple[LedgerEntry, int]]:
         test = LedgerEntry(
             at=each.occurred_at,
             subject=each.subject,
-            number=1 + (purses[number].number if number < len(purses) else 0),
             daily=daily,
             level=each.level,
             left=each.budget_left,

@@ -12,8 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streams.contracts.codec import encode_datum
+from streams.contracts.field_encoders import FieldEncoders
 from streams.contracts.row_encoder import RowEncoder
-from streams.contracts.rules import check_record
+from streams.contracts.rules import check_record, rules
 from streams.contracts.schemas import schema
 from streams.errors import ContractError, InvalidRecord
 
@@ -215,3 +216,15 @@ def test_more_values_than_a_table_holds_are_encoded_as_ever(event: Event) -> Non
     assert all(len(table) <= 16_384 for table in tables.values())
     record = event(1, client="client-1", payment=None)
     assert encode(record) == plain(record)
+
+
+@pytest.mark.parametrize("avro", ["float", ["string", "long"], {"type": "map"}])
+def test_a_field_of_another_type_is_named(avro: Any) -> None:
+    encoders = FieldEncoders(rules(NAME), frozenset())
+    with pytest.raises(ContractError, match="field odd is of type"):
+        encoders.of_field("odd", avro)
+
+
+def test_a_schema_with_such_a_field_has_no_row_encoder() -> None:
+    with pytest.raises(ContractError, match="field kind is of type"):
+        RowEncoder("Decision")

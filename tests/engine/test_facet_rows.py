@@ -22,8 +22,14 @@ from streams.contracts.stage_batch import decode_batch
 from streams.engine import facet_rows
 from streams.engine.accounts_stage import LOOKS, TELLING_DAYS, AccountsStage
 from streams.engine.facet_rows import MAX_FILLINGS
-from streams.engine.sharing_gate import MOST_SHARING, NETWORK, PAYMENT, YOUNG_MINUTES
-from streams.features.account_row import INFRASTRUCTURE_KINDS, TEMPLATE_KINDS, TRAFFIC
+from streams.engine.sharing_gate import MOST_SHARING, YOUNG_MINUTES
+from streams.features.account_row import (
+    INFRASTRUCTURE_KINDS,
+    NETWORK,
+    PAYMENT,
+    TEMPLATE_KINDS,
+    TRAFFIC,
+)
 from streams.features.facet_directory import facet_hash
 from streams.features.model_traffic import model_hash
 from streams.features.stable_hash import stable_hash

@@ -47,7 +47,7 @@ def test_days_are_told_by_their_tests(
     purses = {False: Budget(), True: Budget()}
     amounts = {False: daily, True: daily / 4}
     decisions: list[Decision] = []
-    wanted: dict[int, dict[bool, tuple[int, float, float]]] = {}
+    wanted: dict[int, dict[bool, tuple[float, float]]] = {}
     spent: dict[int, list[float]] = {}
     minute = 0
     for number, (wait, watched, changes) in enumerate(steps):
@@ -59,20 +59,22 @@ def test_days_are_told_by_their_tests(
         left = budget.left(minute, amount)
         decisions.append(_tested(number, minute, level, left))
         spent.setdefault(minute // DAY, []).append(level)
-        wanted.setdefault(minute // DAY, {})[watched] = (budget.tests, amount, left)
+        wanted.setdefault(minute // DAY, {})[watched] = (amount, left)
     days = budget_days(decisions)
     assert [each.tests for each in days] == [len(spent[day]) for day in sorted(spent)]
     for told, day in zip(days, sorted(spent), strict=True):
         assert math.isclose(told.spent, math.fsum(spent[day]))
         ends = wanted[day].values()
-        assert math.isclose(told.daily, sum(amount for _, amount, _ in ends))
-        assert math.isclose(told.left, sum(left for _, _, left in ends))
+        assert math.isclose(told.daily, sum(amount for amount, _ in ends))
+        assert math.isclose(told.left, sum(left for _, left in ends))
         assert told.expected_wrong <= told.daily * (1 + 1e-9)
     assert sum(each.rejected for each in days) == sum(
         number % 3 == 0 for number in range(len(steps))
     )
     last = ledger_entries(decisions)[-1]
-    assert last.number == wanted[minute // DAY][steps[-1][1]][0]
+    amount, left = wanted[minute // DAY][steps[-1][1]]
+    assert math.isclose(last.daily, amount)
+    assert last.left == left
 
 
 def test_a_repeated_record_counts_once_and_other_kinds_do_not() -> None:

@@ -27,7 +27,7 @@ class NoBouncer(Exception):  # noqa: N818  it says what there is not
 def bouncer_program() -> Path:
     """Give the program: the system's own, or from Debian's package, kept in the cache.
 
-    `NoBouncer` says what was tried.
+    `NoBouncer` says what was tried, and what to do.
     """
     if installed := shutil.which(NAME):
         return Path(installed)
@@ -41,7 +41,10 @@ def bouncer_program() -> Path:
 
 def _unpack(target: Path) -> None:
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
-        raise NoBouncer(f"{NAME} is not installed, and this is not a Debian")
+        raise NoBouncer(
+            f"{NAME} is not installed, and this is not a Debian: install the program "
+            f"of that name from crowdsecurity/cs-custom-bouncer, and put it on PATH"
+        )
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         work = Path(folder)
         download = ["apt-get", "download", NAME]
@@ -51,7 +54,10 @@ def _unpack(target: Path) -> None:
             told = _run(download, work)
         packages = list(work.glob("*.deb"))
         if told.returncode != 0 or not packages:
-            raise NoBouncer(f"apt-get download {NAME}: {told.stderr.strip()[-300:]}")
+            raise NoBouncer(
+                f"apt-get download {NAME}: {told.stderr.strip()[-300:]}: put the "
+                f"program on PATH, or let apt-get reach a mirror of Debian"
+            )
         _run(["dpkg-deb", "-x", packages[0].name, "."], work).check_returncode()
         (work / "usr" / "bin" / NAME).replace(target)
 

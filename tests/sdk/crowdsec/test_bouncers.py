@@ -13,7 +13,7 @@ import httpx
 import pytest
 import requests
 from action_samples import action, publish
-from custom_bouncer import Call, CustomBouncer, NoBouncer, bouncer_program
+from custom_bouncer import Call, CustomBouncer
 from pycrowdsec.client import QueryClient, StreamClient
 from waiting import until
 
@@ -147,19 +147,10 @@ def test_pycrowdsec_holds_what_stands(
     until(lambda: pull(gateway) == {})
 
 
-@pytest.fixture(scope="session")
-def bouncer() -> Path:
-    try:
-        return bouncer_program()
-    except NoBouncer as error:
-        pytest.skip(f"THE CUSTOM BOUNCER WAS NOT TESTED: {error}")
-
-
 def spoken(calls: list[Call]) -> list[str]:
     return [f"{call.verb} {call.value}" for call in calls]
 
 
-@pytest.mark.usefixtures("bouncer")
 def test_the_custom_bouncer_calls_its_script_for_what_stands_and_ends(
     topics: str, start: Callable[..., Bridge], tmp_path: Path
 ) -> None:
@@ -216,7 +207,6 @@ def test_the_custom_bouncer_calls_its_script_for_what_stands_and_ends(
         assert custom.exit_code is None
 
 
-@pytest.mark.usefixtures("bouncer")
 def test_before_the_topic_was_read_bouncers_are_not_told_that_nothing_stands(
     start: Callable[..., Bridge], stream: Callable[..., StreamClient], tmp_path: Path
 ) -> None:
