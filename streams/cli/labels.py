@@ -115,7 +115,7 @@ def _show_trial(outcomes: dict[str, Outcome]) -> None:
     from streams.cli.listings import print_rows
     from streams.scenarios.label_trial import CASES
 
-    headings = ("labels", "AUC", "wrong", "wrongly throttled", "right", "alerts")
+    headings = ("labels", "AUC", "wrong", "throttled", "right", "held", "alerts")
     rows = [
         (
             name,
@@ -123,6 +123,7 @@ def _show_trial(outcomes: dict[str, Outcome]) -> None:
             f"{each.share('wrong', 'observe'):.1%}",
             f"{each.share('wrong', 'throttle'):.1%}",
             f"{each.share('right', 'throttle'):.1%}",
+            f"{each.share('held', 'throttle'):.1%}",
             "\n".join(each.disputed) or "-",
         )
         for name, each in outcomes.items()

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import polars as pl
 from msgspec.structs import replace
@@ -83,9 +83,10 @@ _HONEST: Final = ("ana", "bo", "cy", "di")
 _FEW: Final = 20
 _MANY, _FLIPPED, _SHIELDED = 0.38, 0.02, 0.65  # shares of either kind of accounts
 _LINKS: Final = "llm.links"
+_ACTIONS: Final = "llm.actions"
 _BATCH: Final = 20_000
 _UNITS: Final = 2**14 - 1
-"""Units of the trial's own reference; its e-values reach some ten thousand."""
+"""Units of the trial's own reference: enough for all that the ladder asks for."""
 _BORROWED: Final = 0.35
 """Share of a borrower's exchanges that use one of the campaign's templates."""
 _OBSERVE, _THROTTLE = RUNGS.index("observe"), RUNGS.index("throttle")
@@ -105,24 +106,26 @@ class Outcome(NamedTuple):
 
     ``area`` is the area under the ROC curve of the label model, campaign accounts
     against borrowers. ``wrong`` and ``right`` count borrowers and campaign accounts by
-    the rung they were put on after the labels, or above; ``unlabelled`` is how many of
-    both there are. ``disputed`` are the summaries of alerts, ``examples`` what the
-    model was learned from, and ``least`` the lowest factor of an e-value that the
+    the rung they were put on after the labels, or above; ``held`` counts campaign
+    accounts by the one on which they stand in the end. ``unlabelled`` is how many of
+    both kinds there are. ``disputed`` are the summaries of alerts, ``examples`` what
+    the model was learned from, and ``least`` the lowest factor of an e-value that the
     authors together could bring about.
     """
 
     area: float
     wrong: Mapping[str, int]
     right: Mapping[str, int]
+    held: Mapping[str, int]
     unlabelled: tuple[int, int]
     disputed: tuple[str, ...]
     least: float
     examples: int
 
-    def share(self, kind: str, rung: str) -> float:
-        """Share of the unlabelled, ``wrong`` or ``right``, on a rung or above."""
-        counts = self.right if kind == "right" else self.wrong
-        return counts[rung] / max(self.unlabelled[kind == "right"], 1)
+    def share(self, kind: Literal["wrong", "right", "held"], rung: str) -> float:
+        """Share of the unlabelled that a kind counts on a rung or above."""
+        counts = {"wrong": self.wrong, "right": self.right, "held": self.held}[kind]
+        return counts[rung] / max(self.unlabelled[kind != "wrong"], 1)
 
 
 def make_history(*, accounts: int, hours: int = 36, seed: int = 1) -> History:
@@ -302,8 +305,9 @@ def replay_with(
                 scores[guilty].append(score)
     return Outcome(
         area=roc_area(scores[True], scores[False]),
-        wrong=_rungs(outputs, left[0], after),
-        right=_rungs(outputs, left[1], after),
+        wrong=_counts(_put(outputs, after), left[0]),
+        right=_counts(_put(outputs, after), left[1]),
+        held=_counts(_standing(outputs), left[1]),
         unlabelled=(len(left[0]), len(left[1])),
         disputed=tuple(_disputes(outputs)),
         least=book.least_factor,
@@ -356,18 +360,35 @@ def _record(at: int, entry: ControlEntry, after: int) -> ControlRecord:
     return ControlRecord(at, entry.entry_id, encode_record(entry), after)
 
 
-def _rungs(
-    outputs: Iterable[Output], accounts: Iterable[str], after: int
-) -> dict[str, int]:
-    """Count the accounts that were put on a rung, or kept there, after a minute."""
+def _put(outputs: Iterable[Output], after: int) -> dict[str, int]:
+    """Give the hardest rung that subjects were put on, or kept on, after a minute."""
     hardest: dict[str, int] = {}
     for output in outputs:
-        if output.topic == "llm.actions" and output.value is not None:
+        if output.topic == _ACTIONS and output.value is not None:
             action = decode_record(Action, output.value)
             if action.issued_at > after * MS_PER_MINUTE:
                 rung = RUNGS.index(action.rung)
                 hardest[action.subject] = max(hardest.get(action.subject, 0), rung)
-    reached = [hardest.get(f"account:{name}", -1) for name in accounts]
+    return hardest
+
+
+def _standing(outputs: Iterable[Output]) -> dict[str, int]:
+    """Give the rung that subjects stand on when all was said."""
+    standing: dict[str, int] = {}
+    for output in outputs:
+        if output.topic == _ACTIONS:
+            subject = (output.key or b"").decode()
+            if output.value is None:
+                standing.pop(subject, None)
+            else:
+                rung = decode_record(Action, output.value).rung
+                standing[subject] = RUNGS.index(rung)
+    return standing
+
+
+def _counts(rungs: Mapping[str, int], accounts: Iterable[str]) -> dict[str, int]:
+    """Count the accounts on a rung or above."""
+    reached = [rungs.get(f"account:{name}", -1) for name in accounts]
     return {
         "observe": sum(rung >= _OBSERVE for rung in reached),
         "throttle": sum(rung >= _THROTTLE for rung in reached),

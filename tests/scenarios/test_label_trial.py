@@ -86,7 +86,13 @@ def test_a_lone_liar_is_told_of_and_bounded(outcomes: dict[str, Outcome]) -> Non
     none, turned = outcomes["none"], outcomes["turned"]
     assert any(told.startswith(f"{DISHONEST} alone") for told in turned.disputed)
     assert turned.least == 1 / 8
-    # The campaign's accounts keep the rungs that they have, and climb no further.
+    # Evidence that carries to suspension, of 1,000, is still above 100: the campaign's
+    # accounts keep what stands against them and climb to a throttle. What asks for more
+    # than an eighth of their evidence waits until the dispute is settled.
+    for rung in ("observe", "throttle"):
+        assert turned.share("held", rung) > none.share("held", rung) - 0.03
+    assert turned.share("held", "suspend") < none.share("held", "suspend")
+    # And what he calls distillation carries nobody any higher.
     assert turned.share("wrong", "throttle") < none.share("wrong", "throttle") + 0.05
 
 
