@@ -20,7 +20,7 @@ from streams.errors import CorpusNotFound, ScenarioError
 from streams.scenarios import generators
 from streams.scenarios.chance import dice
 
-__all__ = ["MAX_CHARS", "Corpora", "Prompt"]
+__all__ = ["MAX_CHARS", "REASONING_ROLES", "Corpora", "Prompt"]
 
 MAX_CHARS = 24_576
 """Longer prompts are cut. A sketch's first window is as long; with less, long few-shot
@@ -31,6 +31,11 @@ GENERATED = 4_000
 """Prompts made up for a role that no corpus has."""
 GENERATED_SETS = 6
 """Public test sets made up where no corpus has one."""
+
+
+REASONING_ROLES = ("campaign-cot-seed", "campaign-cot", "campaign-")
+"""What a campaign asks that is after chains of thought, the first choice first:
+the first role is taken that there are prompts of."""
 
 
 class Prompt(NamedTuple):

@@ -44,6 +44,7 @@ from streams.models.reference import (
 from streams.policy.control_entries import Label, label_entry
 from streams.policy.ladder import RUNGS
 from streams.scenarios.chance import dice
+from streams.scenarios.corpora import REASONING_ROLES
 from streams.scenarios.scenario import (
     Campaign,
     CampaignFacets,
@@ -181,7 +182,7 @@ def _scenario(accounts: int, hours: int, seed: int) -> Scenario:
                 accounts=accounts,
                 requests_per_day=(26.0, 60.0),
                 shape="reasoning",
-                roles=("campaign-cot-seed", "campaign-cot", "campaign-"),
+                roles=REASONING_ROLES,
                 mix_share=0.6,
                 start_hour=2.0,
                 pace="diurnal",

@@ -32,6 +32,7 @@ from streams.models.reference import (
     load_reference,
     stratum_of,
 )
+from streams.scenarios.honest_groups import SHARING_KINDS, SITES_KINDS
 from streams.scenarios.prior_fit import group_prior, member_prior
 from streams.scenarios.reference_harvest import (
     Harvest,
@@ -41,8 +42,6 @@ from streams.scenarios.reference_harvest import (
     nearest_looks,
 )
 from streams.scenarios.reference_populations import (
-    SHARING_KINDS,
-    SITES_KINDS,
     benign_population,
     campaign_population,
 )

@@ -10,10 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from streams.contracts import decode, iter_datums
+from streams.scenarios.honest_groups import KINDS, SHARING_KINDS, SITES_KINDS
 from streams.scenarios.reference_populations import (
-    KINDS,
-    SHARING_KINDS,
-    SITES_KINDS,
     benign_population,
     campaign_population,
 )

@@ -17,6 +17,7 @@ import msgspec
 from msgspec.structs import replace
 
 from streams.scenarios.chance import dice
+from streams.scenarios.corpora import REASONING_ROLES
 from streams.scenarios.detection.campaign_figures import CampaignFigures, figures
 from streams.scenarios.detection.intervals import Rate
 from streams.scenarios.detection.populations import small
@@ -54,7 +55,7 @@ PLAIN: Final = Campaign(
     shape="reasoning",
     accounts=_PARTS * _PART,
     requests_per_day=(60, 120),
-    roles=("campaign-cot-seed", "campaign-cot", "campaign-"),
+    roles=REASONING_ROLES,
     mix_share=0.6,
     start_hour=1,
     age_days=(0.5, 20),

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
+from streams.scenarios.corpora import REASONING_ROLES
 from streams.scenarios.detection.hard_negatives import LAUNCH
 from streams.scenarios.scenario import (
     Campaign,
@@ -22,10 +23,11 @@ from streams.scenarios.scenario import (
 __all__ = ["FULL_ACCOUNTS", "SHAPES", "Shape", "campaigns", "shape_of"]
 
 FULL_ACCOUNTS: Final = 200_000
-_REASONING: Final = ("campaign-cot-seed", "campaign-cot", "campaign-")
 _RUBRIC: Final = ("campaign-rubric-seed+campaign-rubric", "campaign-rubric", "campaign")
 _TOOLS: Final = ("campaign-tooluse", "campaign-")
 _CODING: Final = ("campaign-coding+campaign-tooluse", "campaign-coding", "campaign-")
+_FEW_SITES: Final = CampaignFacets(networks=15, clients=3, payments=8)
+"""What ties a campaign together that has few templated exchanges, or none."""
 
 
 class Shape(NamedTuple):
@@ -65,7 +67,7 @@ SHAPES: Final = (
             shape="reasoning",
             accounts=1,
             requests_per_day=(30, 120),
-            roles=_REASONING,
+            roles=REASONING_ROLES,
             mix_share=0.5,
             start_hour=3,
             templates=Templates(count=5, wrap=("both", "suffix")),
@@ -133,7 +135,7 @@ SHAPES: Final = (
             shape="reasoning",
             accounts=1,
             requests_per_day=(26, 100),
-            roles=_REASONING,
+            roles=REASONING_ROLES,
             mix_share=0.5,
             start_hour=6,
             pace="diurnal",
@@ -157,7 +159,7 @@ SHAPES: Final = (
             shape="reasoning",
             accounts=1,
             requests_per_day=(24, 28),
-            roles=_REASONING,
+            roles=REASONING_ROLES,
             mix_share=0.9,
             pace="diurnal",
             age_days=(5, 60),
@@ -205,11 +207,11 @@ SHAPES: Final = (
             shape="reasoning",
             accounts=1,
             requests_per_day=(60, 160),
-            roles=_REASONING,
+            roles=REASONING_ROLES,
             mix_share=0.1,
             pace="diurnal",
             templates=Templates(count=3, wrap=("both",)),
-            facets=CampaignFacets(networks=15, clients=3, payments=8),
+            facets=_FEW_SITES,
         ),
     ),
     Shape(
@@ -242,7 +244,7 @@ SHAPES: Final = (
             roles=_RUBRIC,
             mix_share=0.05,
             templates=Templates(count=3, wrap=("both",)),
-            facets=CampaignFacets(networks=15, clients=3, payments=8),
+            facets=_FEW_SITES,
         ),
     ),
     Shape(
@@ -254,11 +256,11 @@ SHAPES: Final = (
             shape="reasoning",
             accounts=1,
             requests_per_day=(60, 160),
-            roles=_REASONING,
+            roles=REASONING_ROLES,
             pace="diurnal",
             start_hour=3,
             templates=Templates(count=0),
-            facets=CampaignFacets(networks=15, clients=3, payments=8),
+            facets=_FEW_SITES,
         ),
     ),
     Shape(
@@ -274,7 +276,7 @@ SHAPES: Final = (
             mix_share=0.1,
             pace="diurnal",
             templates=Templates(count=0),
-            facets=CampaignFacets(networks=15, clients=3, payments=8),
+            facets=_FEW_SITES,
         ),
     ),
 )  # fmt: skip
