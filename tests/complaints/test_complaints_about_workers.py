@@ -24,7 +24,7 @@ from streams.contracts import Action, Alert, ControlEntry, Decision, decode_reco
 from streams.policy.control_entries import allowlist_entry, mode_entry, release_entry
 from streams.sdk import ActionView
 
-WAIT = 90.0  # s
+WAIT = 240.0  # s; it takes some 20, a loaded machine many times that
 
 
 class Running:
