@@ -83,8 +83,8 @@ def group_features(graph: LinkGraph, group: Group) -> dict[str, float]:
     sharing = max(features["payment"], features["network"]) * len(accounts)
     features["sharing_crowd"] = _crowd(sharing)
     features["young"] = _share(
-        0 <= _first(node) - node.created < MINUTES_PER_WEEK
-        for node in nodes
+        0 <= graph.sorted_edges(account).first - node.created < MINUTES_PER_WEEK
+        for account, node in zip(accounts, nodes, strict=True)
         if node.created >= 0
     )
     features["young_crowd"] = _crowd(features["young"] * len(accounts))
@@ -117,8 +117,7 @@ def _sharing(graph: LinkGraph, accounts: list[str]) -> dict[str, float]:
     """
     users: Counter[int] = Counter()
     for account in accounts:
-        edges = graph.accounts[account].edges
-        users.update(f for f in edges if not graph.facets[f].is_template)
+        users.update(graph.sorted_edges(account).infrastructure)
     total: dict[str, float] = {}
     for facet in sorted(users):
         count, node = users[facet], graph.facets[facet]
@@ -126,10 +125,6 @@ def _sharing(graph: LinkGraph, accounts: list[str]) -> dict[str, float]:
             weight = count * node.purity(count)
             total[node.kind_name] = total.get(node.kind_name, 0.0) + weight
     return {kind: min(value / len(accounts), 1.0) for kind, value in total.items()}
-
-
-def _first(node: AccountNode) -> int:
-    return min(edge.first for edge in node.edges.values())
 
 
 def _commonest(facets: Iterable[int]) -> float:

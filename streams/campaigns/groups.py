@@ -12,7 +12,8 @@ nobody. How groups begin with payments and networks is told in
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable
+from collections.abc import Collection, Container, Iterable
+from itertools import chain
 from typing import Final
 
 from streams.campaigns.common_places import PLACE_KINDS, common_places
@@ -69,6 +70,7 @@ class Groups:
         self.graph = graph
         self.by_number: dict[int, Group] = {}
         self._profiles: dict[int, GroupProfile] = {}
+        self._numbers: dict[str, tuple[int, ...]] = {}
 
     def of_template(self, facet: int, minute: int) -> Group:
         """Give the group of a suspect template, a new one if it has none."""
@@ -76,6 +78,7 @@ class Groups:
         if not node.group:
             # The facet's own hash, so that the number is the same in every replay.
             node.group = facet or 1
+            self._renumber(self.graph.members.get(facet, ()))
             self.by_number[node.group] = Group(node.group, minute, [facet])
         return self.by_number[node.group]
 
@@ -88,6 +91,17 @@ class Groups:
         if joins and group.number in self._profiles:
             self._profiles[group.number].join(account)
 
+    def recount_all(self) -> None:
+        """Count everything anew that follows from the edges, after a restoration."""
+        self._profiles.clear()
+        self._numbers.clear()
+        for group in self.by_number.values():
+            group.uses, group.exchanges = {}, 0
+            for facet in group.facets:
+                for account in self.graph.members.get(facet, ()):
+                    if account not in group.uses:
+                        self.recount(group, account)
+
     def _exchanges(self, group: Group, account: str) -> int:
         """Count an account's templated exchanges, or all of them.
 
@@ -95,16 +109,17 @@ class Groups:
         counts are not added up: the kind with most uses speaks.
         """
         facets, edges = self.graph.facets, self.graph.accounts[account].edges
+        number = group.number
         if group.infrastructure:
             return max(
-                edge.events
-                for facet, edge in edges.items()
-                if facets[facet].group == group.number
+                edges[facet].events
+                for facet in self.graph.sorted_edges(account).infrastructure
+                if facets[facet].group == number
             )
         uses = [0] * len(TEMPLATE_KINDS)
-        for facet in self.graph.templates_of(account):
+        for facet in self.graph.sorted_edges(account).templates:
             node = facets[facet]
-            if node.group == group.number:
+            if node.group == number:
                 uses[node.kind] += edges[facet].count
         return max(uses)
 
@@ -117,15 +132,15 @@ class Groups:
 
     def put_edge(self, account: str, facet: int, edge: Edge) -> None:
         """Set a membership of a known account, and count it in the profiles."""
-        edges = self.graph.accounts[account].edges
-        if facet in edges:
-            edges[facet] = edge
-            return
+        known = facet in self.graph.accounts[account].edges
         self.graph.put_edge(account, facet, edge)
-        facets, profiles = self.graph.facets, self._profiles
-        if profiles and not facets[facet].is_template:
-            groups = {facets[t].group for t in self.graph.templates_of(account)}
-            for number in groups:
+        if known:
+            return
+        profiles = self._profiles
+        if self.graph.facets[facet].is_template:
+            self._numbers.pop(account, None)
+        elif profiles:
+            for number in self._numbers_of(account):
                 if number in profiles and account in self.by_number[number].uses:
                     profiles[number].link(facet)
 
@@ -148,15 +163,29 @@ class Groups:
             or self._are_akin(count, home, self.by_number[number])
         )
 
-    def shared(self, accounts: Iterable[str]) -> Counter[int]:
+    def shared(self, accounts: Collection[str]) -> Counter[int]:
         """Count how many of the accounts each group has that templates link."""
-        shared: Counter[int] = Counter()
-        facets, templates_of = self.graph.facets, self.graph.templates_of
+        numbers = self._numbers
         for account in accounts:
-            for number in {facets[each].group for each in templates_of(account)}:
-                shared[number] += 1
+            if account not in numbers:
+                self._numbers_of(account)
+        shared = Counter(chain.from_iterable(map(numbers.__getitem__, accounts)))
         del shared[0]
         return shared
+
+    def _numbers_of(self, account: str) -> tuple[int, ...]:
+        """Give the groups of an account's templates, 0 for one without a group."""
+        numbers = self._numbers.get(account)
+        if numbers is None:
+            facets = self.graph.facets
+            of_templates = {facets[f].group for f in self.graph.templates_of(account)}
+            numbers = self._numbers[account] = tuple(of_templates)
+        return numbers
+
+    def _renumber(self, accounts: Iterable[str]) -> None:
+        """Forget the groups of accounts whose templates have changed groups."""
+        for account in accounts:
+            self._numbers.pop(account, None)
 
     @staticmethod
     def _are_one(
@@ -202,5 +231,10 @@ class Groups:
             self.graph.facets[facet].group = target.number
         del self.by_number[source.number]
         self._profiles.pop(source.number, None)
-        for account in sorted({*target.uses, *source.uses}):
+        self._renumber(source.uses)
+        accounts = {*source.uses}
+        if target.infrastructure:
+            # What its accounts sent in this minute may not be counted yet.
+            accounts.update(target.uses)
+        for account in sorted(accounts):
             self.recount(target, account)

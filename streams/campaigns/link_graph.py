@@ -8,7 +8,14 @@ import msgspec
 
 from streams.features.account_row import FACET_KINDS, TEMPLATE_KINDS
 
-__all__ = ["AccountNode", "Edge", "FacetNode", "LinkGraph", "facet_label"]
+__all__ = [
+    "AccountNode",
+    "Edge",
+    "FacetNode",
+    "LinkGraph",
+    "SortedEdges",
+    "facet_label",
+]
 
 
 class FacetNode(msgspec.Struct, array_like=True, gc=False):
@@ -74,6 +81,17 @@ class AccountNode(msgspec.Struct, array_like=True, gc=False):
     infrastructure: tuple[int, int, int, int] = (0, 0, 0, 0)
 
 
+class SortedEdges(msgspec.Struct, gc=False):
+    """An account's suspect facets by sort, in the order of first use.
+
+    ``first`` is the minute of its first use of any of them.
+    """
+
+    templates: list[int]
+    infrastructure: list[int]
+    first: int
+
+
 def facet_label(facet: int, node: FacetNode) -> str:
     """Name a facet for people and subjects, KIND:ID.
 
@@ -90,36 +108,49 @@ class LinkGraph:
         self.accounts: dict[str, AccountNode] = {}
         self.facets: dict[int, FacetNode] = {}
         self.members: dict[int, set[str]] = {}
-        self._templates: dict[str, list[int]] = {}
+        self._sorted: dict[str, SortedEdges] = {}
 
     def put_account(self, account: str, node: AccountNode) -> None:
         """Set an account with all its edges."""
         self.accounts[account] = node
-        self._templates.pop(account, None)
+        self._sorted.pop(account, None)
         for facet in node.edges:
             self.members.setdefault(facet, set()).add(account)
 
     def put_edge(self, account: str, facet: int, edge: Edge) -> None:
         """Set one membership of a known account."""
         edges = self.accounts[account].edges
-        listed = self._templates.get(account)
-        if listed is not None and facet not in edges and self.facets[facet].is_template:
-            listed.append(facet)
+        before = edges.get(facet)
         edges[facet] = edge
+        listed = self._sorted.get(account)
+        if before is not None:
+            if before.first != edge.first:
+                self._sorted.pop(account, None)
+            return
         self.members.setdefault(facet, set()).add(account)
+        if listed is not None:
+            is_template = self.facets[facet].is_template
+            (listed.templates if is_template else listed.infrastructure).append(facet)
+            listed.first = min(listed.first, edge.first)
+
+    def sorted_edges(self, account: str) -> SortedEdges:
+        """Give the facets of an account that has some; nobody else may change them.
+
+        Asked several times for each link, so they are kept.
+        """
+        listed = self._sorted.get(account)
+        if listed is None:
+            edges, facets = self.accounts[account].edges, self.facets
+            templates = [facet for facet in edges if facets[facet].is_template]
+            others = [facet for facet in edges if not facets[facet].is_template]
+            first = min(edge.first for edge in edges.values())
+            listed = self._sorted[account] = SortedEdges(templates, others, first)
+        return listed
 
     def purity(self, facet: int) -> float:
         """Share of a facet's accounts that bear evidence, 0 to 1."""
         return self.facets[facet].purity(len(self.members[facet]))
 
     def templates_of(self, account: str) -> Sequence[int]:
-        """List the suspect templates that an account uses, in the order of first use.
-
-        Asked several times for each link, so the list is kept.
-        """
-        listed = self._templates.get(account)
-        if listed is None:
-            edges = self.accounts[account].edges
-            listed = [facet for facet in edges if self.facets[facet].is_template]
-            self._templates[account] = listed
-        return listed
+        """List the suspect templates of an account, in the order of first use."""
+        return self.sorted_edges(account).templates

@@ -42,6 +42,7 @@ class GroupProfile:
         self._group = group
         self._created: list[int] = []
         self._users: dict[int, int] = {}
+        self._shared: set[int] = set()
         for account in group.uses:
             self.join(account)
 
@@ -50,19 +51,20 @@ class GroupProfile:
         node = self._graph.accounts[account]
         if node.created >= 0:
             insort(self._created, node.created)
-        for facet in node.edges:
-            if not self._graph.facets[facet].is_template:
-                self.link(facet)
+        for facet in self._graph.sorted_edges(account).infrastructure:
+            self.link(facet)
 
     def link(self, facet: int) -> None:
         """Count one more of the group's accounts on an infrastructure facet."""
-        self._users[facet] = self._users.get(facet, 0) + 1
+        users = self._users[facet] = self._users.get(facet, 0) + 1
+        if users == _MIN_SHARING:
+            self._shared.add(facet)
 
     def member(self, account: str) -> dict[str, float]:
         """Describe an account of the group; names as in `MEMBER_FEATURES`, 0 to 1."""
         node = self._graph.accounts[account]
         uses = self._group.uses[account]
-        first = min(edge.first for edge in node.edges.values())
+        first = self._graph.sorted_edges(account).first
         known = node.created >= 0
         features = {
             "uses": math.log2(1 + uses) / _USES_SCALE,
@@ -77,10 +79,11 @@ class GroupProfile:
 
     def _templates(self, account: str) -> int:
         """Count the group's templates that an account uses, by the kind with most."""
-        graph, kinds = self._graph, [0] * len(TEMPLATE_KINDS)
-        for facet in graph.templates_of(account):
-            node = graph.facets[facet]
-            if node.group == self._group.number:
+        facets, number = self._graph.facets, self._group.number
+        kinds = [0] * len(TEMPLATE_KINDS)
+        for facet in self._graph.templates_of(account):
+            node = facets[facet]
+            if node.group == number:
                 kinds[node.kind] += 1
         return max(kinds)
 
@@ -89,11 +92,13 @@ class GroupProfile:
 
     def _infrastructure(self, account: str) -> float:
         best: dict[int, float] = {}
-        for facet in self._graph.accounts[account].edges:
-            users = self._users.get(facet, 0)
-            if users >= _MIN_SHARING:
-                node = self._graph.facets[facet]
-                best[node.kind] = max(best.get(node.kind, 0.0), node.purity(users))
+        facets, users = self._graph.facets, self._users
+        used = self._graph.sorted_edges(account).infrastructure
+        for facet in self._shared.intersection(used):
+            node = facets[facet]
+            purity = node.purity(users[facet])
+            if purity > best.get(node.kind, 0.0):
+                best[node.kind] = purity
         return math.fsum(best.values()) / len(INFRASTRUCTURE_KINDS)
 
     def _cohort(self, created: int) -> float:

@@ -95,7 +95,7 @@ class SharedInfrastructure:
         owners: dict[int, set[int]] = defaultdict(set)
         for account in graph.members[facet]:
             node = graph.accounts[account]
-            for other in node.edges:
+            for other in graph.sorted_edges(account).infrastructure:
                 if other != facet and self.group_of(other) is not None:
                     owners[other].add(node.owner)
         return {
@@ -112,8 +112,8 @@ class SharedInfrastructure:
         """Count how many of the accounts each group has that began with sharing."""
         shared: Counter[int] = Counter()
         for account in group.uses:
-            edges = self._graph.accounts[account].edges
-            found = (self.group_of(facet) for facet in edges)
+            facets = self._graph.sorted_edges(account).infrastructure
+            found = (self.group_of(facet) for facet in facets)
             shared.update({one.number for one in found if one is not None})
         return shared
 

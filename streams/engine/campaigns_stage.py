@@ -129,7 +129,7 @@ class CampaignsStage(MinuteStage[Output]):
         for link in links:
             self._put(link)
         touched = self._recounted(minute, links)
-        for facet in chain(sorted(facets), self._due(touched)):
+        for facet in chain(filter(self._is_grown, sorted(facets)), self._due(touched)):
             for into, merged in self._link_groups(facet):
                 accounts = touched.pop(merged, set())
                 touched.setdefault(into, set()).update(accounts)
@@ -258,13 +258,16 @@ class CampaignsStage(MinuteStage[Output]):
         self.groups.put_edge(link.account, link.facet, edge)
         self.state.touch(link.facet, link.account)
 
+    def _is_grown(self, facet: int) -> bool:
+        """Whether a facet's members have doubled since its groups were compared."""
+        members = len(self.graph.members[facet])
+        return members >= 3 and members >= self.graph.facets[facet].next_check
+
     def _link_groups(self, facet: int) -> Iterator[tuple[int, int]]:
         """Merge the groups that a grown facet shows to be one; yield (into, from)."""
-        node = self.graph.facets[facet]
-        members = len(self.graph.members[facet])
-        if members < max(node.next_check, 3):
+        if not self._is_grown(facet):
             return
-        node.next_check = 2 * members
+        self.graph.facets[facet].next_check = 2 * len(self.graph.members[facet])
         numbers = self.groups.partners(facet, self.state.campaigns)
         if len(numbers) < 2:
             return

@@ -269,12 +269,7 @@ class CampaignsState:
             if standing.rung is not None
         ]
         heapify(self._ends)
-        for group in self.groups.by_number.values():
-            group.uses, group.exchanges = {}, 0
-            for facet in group.facets:
-                for account in self.graph.members.get(facet, ()):
-                    if account not in group.uses:
-                        self.groups.recount(group, account)
+        self.groups.recount_all()
 
 
 _pack = msgspec.msgpack.encode

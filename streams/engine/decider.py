@@ -91,7 +91,9 @@ class Decider:
                 standing, minute, uses, campaign.confirmations
             ):
                 continue
-            yield from self._decide(self._case(account, minute, group, campaign))
+            case = self._case(account, minute, group, campaign)
+            if not self._stays_free(case):
+                yield from self._decide(case)
 
     def _is_settled(
         self, standing: Standing, minute: int, uses: int, confirmations: int
@@ -111,6 +113,15 @@ class Decider:
             if uses >= above.uses and confirmations >= above.confirmations:
                 return False
         return 2 * (standing.expires - minute) > plain.ladder[at - 1].minutes
+
+    def _stays_free(self, case: Case) -> bool:
+        """Tell cheaply that nothing stands, and that the evidence is not enough."""
+        plain = self._plain
+        return (
+            plain is not None
+            and case.standing.rung is None
+            and not any(map(case.evidence.carries, plain.ladder[:1]))
+        )
 
     def _case(
         self, account: str, minute: int, group: Group, campaign: Campaign

@@ -10,7 +10,6 @@ any dependence between them (section 3); a product would not be.
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from typing import Final, Self
 
@@ -59,7 +58,13 @@ class RankedScores(msgspec.Struct, frozen=True):
 
     def not_smaller(self, score: float) -> int:
         """Count units with a score not below ``score``; never too few of them."""
-        at = bisect_right(self.scores, -score, key=lambda value: -value)
+        scores, at, end = self.scores, 0, len(self.scores)
+        while at < end:  # bisect has no falling order
+            middle = (at + end) // 2
+            if scores[middle] >= score:
+                at = middle + 1
+            else:
+                end = middle
         return self.ranks[at] - 1 if at < len(self.ranks) else self.size
 
 

@@ -42,7 +42,7 @@ class Likeness:
         self.model = linear_model.LogisticRegression(
             optimizer=optim.SGD(rate), intercept_init=intercept, l2=1e-4
         )
-        self._frozen: dict[str, float] | None = None
+        self._frozen: tuple[dict[str, float], float] | None = None
         self.set_weights(weights)
 
     @property
@@ -69,12 +69,12 @@ class Likeness:
     def log_odds(self, features: Mapping[str, float]) -> float:
         """Score; positive means closer to distillation than to ordinary use."""
         if self._frozen is None:
-            self._frozen = self.weights
-        weights = self._frozen
+            self._frozen = self.weights, self.intercept
+        weights, intercept = self._frozen
         # River adds the products up in the order of a randomised hash map; fsum
         # rounds once, so the score is the same in every process.
         terms = [weights.get(name, 0.0) * value for name, value in features.items()]
-        return round(math.fsum([*terms, self.intercept]), _DECIMALS)
+        return round(math.fsum([*terms, intercept]), _DECIMALS)
 
 
 def account_features(row: np.void | Mapping[str, Any]) -> dict[str, float]:

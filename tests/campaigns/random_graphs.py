@@ -53,10 +53,12 @@ def edge(use: Use) -> Edge:
     return Edge(first, first + use.lasted, use.times, use.slots << 1 | 1)
 
 
-def build(uses: list[Use]) -> tuple[LinkGraph, Groups]:
+def build(
+    uses: list[Use], graph: LinkGraph | None = None, groups: Groups | None = None
+) -> tuple[LinkGraph, Groups]:
     """Put uses into a graph one after the other, as link rows come."""
-    graph = LinkGraph()
-    groups = Groups(graph)
+    graph = graph or LinkGraph()
+    groups = groups or Groups(graph)
     for use in uses:
         if use.facet not in graph.facets:
             kind = _KIND_OF[use.facet - 1]
@@ -66,7 +68,7 @@ def build(uses: list[Use]) -> tuple[LinkGraph, Groups]:
         if account not in graph.accounts:
             created = -1 if use.account == 7 else _MINUTE - 999 * use.account
             graph.accounts[account] = AccountNode(use.account // 2, created, 99, 40, 7)
-        graph.put_edge(account, use.facet, edge(use))
+        groups.put_edge(account, use.facet, edge(use))
         node = graph.facets[use.facet]
         node.degree = max(node.degree, len(graph.members[use.facet]) + use.times % 3)
         if node.is_template:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,9 +39,28 @@ def _check(graph: LinkGraph, groups: Groups) -> None:
     assert listed == sorted(f for f, node in graph.facets.items() if node.is_template)
 
 
-@given(use_lists())
-def test_uses_are_those_of_the_edges(uses: list[Use]) -> None:
-    _check(*build(uses))
+def _check_shared(graph: LinkGraph, groups: Groups) -> None:
+    """What is kept of the accounts' templates must follow every change."""
+    linked: Counter[int] = Counter()
+    for account in graph.accounts:
+        templates = graph.templates_of(account)
+        linked.update({graph.facets[facet].group for facet in templates})
+    assert groups.shared(graph.accounts) == linked
+
+
+@given(use_lists(), use_lists())
+def test_uses_are_those_of_the_edges(uses: list[Use], later: list[Use]) -> None:
+    graph, groups = build(uses)
+    _check(graph, groups)
+    _check_shared(graph, groups)
+    build(later, graph, groups)
+    _check(graph, groups)
+    _check_shared(graph, groups)
+    before = {number: dict(one.uses) for number, one in groups.by_number.items()}
+    groups.recount_all()
+    assert {n: one.uses for n, one in groups.by_number.items()} == before
+    _check(graph, groups)
+    _check_shared(graph, groups)
 
 
 @given(use_lists(), st.randoms(use_true_random=False))
@@ -54,6 +75,7 @@ def test_a_merge_loses_nothing(uses: list[Use], chance: object) -> None:
         assert (target.look, target.first) == (look, first)
         assert source.number not in groups.by_number
         _check(graph, groups)
+        _check_shared(graph, groups)
     [last] = groups.by_number.values()
     users = {name for name in graph.accounts if any(graph.templates_of(name))}
     assert set(last.uses) == users

@@ -1,10 +1,10 @@
-"""Both sides of the graph agree, and purity is a share."""
+"""Both sides of the graph agree, what it keeps is what the edges say."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from random_graphs import Use, build, use_lists
+from random_graphs import Use, build, edge, use_lists
 
 from streams.campaigns.link_graph import FacetNode
 
@@ -40,3 +40,30 @@ def test_of_a_facet_its_members_are_the_users_with_evidence(uses: list[Use]) -> 
     for facet, members in graph.members.items():
         degree = graph.facets[facet].degree
         assert graph.purity(facet) == len(members) / max(degree, len(members))
+
+
+@given(use_lists(), st.lists(st.booleans(), min_size=41, max_size=41))
+def test_sorted_edges_follow_every_change(uses: list[Use], asked: list[bool]) -> None:
+    graph, groups = build(uses[:1])
+    for use, ask in zip(uses, asked, strict=False):
+        build([use], graph, groups)
+        for account, node in graph.accounts.items() if ask else ():
+            found = graph.sorted_edges(account)
+            is_template = {f: graph.facets[f].is_template for f in node.edges}
+            assert found.templates == [f for f in node.edges if is_template[f]]
+            assert found.infrastructure == [f for f in node.edges if not is_template[f]]
+            assert found.first == min(each.first for each in node.edges.values())
+            assert graph.templates_of(account) == found.templates
+
+
+@given(use_lists())
+def test_an_account_that_is_set_anew_is_sorted_anew(uses: list[Use]) -> None:
+    graph, _ = build(uses)
+    use = uses[0]
+    account = f"account-{use.account}"
+    graph.sorted_edges(account)
+    node = graph.accounts[account]
+    node.edges = {use.facet: edge(use)}
+    graph.put_account(account, node)
+    assert graph.sorted_edges(account).templates == [use.facet]
+    assert not graph.sorted_edges(account).infrastructure
