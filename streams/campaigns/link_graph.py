@@ -49,7 +49,8 @@ class FacetNode(msgspec.Struct, array_like=True, gc=False):
         >>> FacetNode(5, "carrier", 400, 9, 1.0).purity(2)
         0.005
         """
-        return min(users / max(self.degree, 1), 1.0)
+        degree = self.degree
+        return users / degree if users < degree else float(users > 0)
 
 
 class Edge(msgspec.Struct, array_like=True, gc=False):
