@@ -11,17 +11,19 @@ from faust.types import TP, StreamT
 from faust.types.transports import TransportT
 
 from streams.agents.broker_writer import BrokerWriter
+from streams.agents.changelog import ChangelogWriter
 from streams.agents.chunked_transport import ChunkedTransport
 from streams.agents.collector import settle
 from streams.agents.columnar_table import ChunkSchema, ColumnarTable
 from streams.agents.fetched_chunk import FetchedChunk
 from streams.agents.flush_rule import longest_poll
+from streams.agents.group_exit import member_name
 from streams.agents.owned_partition import OwnedPartition
 from streams.agents.placed_stage import PlacedStage
 from streams.agents.stage_agent import StageAgents
 from streams.agents.watchdog import Watchdog
 from streams.config import Config
-from streams.errors import StateError
+from streams.errors import BusError, StateError
 
 __all__ = ["DetectorApp", "Progress", "make_app"]
 
@@ -29,9 +31,9 @@ _log = logging.getLogger(__name__)
 
 # Chunks that wait for an agent; the reader stops when they are that many.
 _QUEUED_CHUNKS = 8
-# Six chances within a session, and never rarer than Kafka's own default of 3 s.
+# Six chances within a session, and often enough to hear of a rebalance soon.
 _HEARTBEATS_PER_SESSION = 6
-_HEARTBEAT_SLOWEST = 3.0  # s
+_HEARTBEAT_SLOWEST = 1.0  # s
 _BATCH_BYTES = 512 * 1024  # half of the broker's default limit
 _REQUEST_TIMEOUT = 30.0  # s, Kafka's default; Faust's is 20 minutes
 
@@ -131,10 +133,13 @@ class DetectorApp(faust.App):
 
     async def fence(self, partition: OwnedPartition, epoch: int) -> None:
         """Keep former owners out of what comes behind this in the changelog."""
-        partition.fence = await self._writer.write_fence(partition, epoch)
+        partition.note_fence(await self._writer.write_fence(partition, epoch))
 
     async def take_over(self, partition: OwnedPartition) -> None:
-        """Let a partition go live whose changelog was read up to its own fence."""
+        """Let a partition go live: a kept one, or one that was read up to its fence."""
+        if partition.kept:
+            await self._go_on(partition)
+            return
         if partition.read.expected <= partition.fence:
             tp = partition.changelog
             raise StateError(
@@ -150,6 +155,16 @@ class DetectorApp(faust.App):
         if not partition.lost:
             writer = reader.take_over(epoch, partition.fence)
             partition.go_live(writer, self.loop.time())
+
+    async def _go_on(self, partition: OwnedPartition) -> None:
+        writer, epoch = partition.writer, self.consumer_generation_id
+        if writer is None:
+            raise BusError(f"{partition.place}: kept, although it was never live")
+        if writer.epoch >= epoch:  # the group counts its generations anew
+            epoch = writer.epoch + 1
+            await self.fence(partition, epoch)
+        if not partition.lost:
+            partition.resume(ChangelogWriter(epoch, writer.ranges), self.loop.time())
 
     async def accept_expired(self, partition: OwnedPartition, start: int) -> None:
         """Go on at ``start`` if the records before it are gone from the log."""
@@ -206,6 +221,7 @@ def make_app(
         config,
         stages,
         broker=[f"kafka://{server}" for server in config.bootstrap.split(",")],
+        broker_client_id=member_name(worker_index),
         canonical_url=f"http://worker-{worker_index}",
         autodiscover=False,
         processing_guarantee="at_least_once",

@@ -117,7 +117,8 @@ class BrokerWriter:
         for batch in record_batches(keys, values, tails, _now()):
             if partition.lost:
                 return
-            await (await self._send_batch(batch, *partition.changelog))
+            sent = await (await self._send_batch(batch, *partition.changelog))
+            partition.note_written(sent.offset, batch.record_count())
 
     async def write_fence(self, partition: OwnedPartition, epoch: int) -> int:
         """Write the fence of a new owner; return its offset."""
@@ -130,7 +131,7 @@ class BrokerWriter:
 
     async def _send_batch(
         self, batch: RecordBatch, topic: str, partition: int
-    ) -> Awaitable[object]:
+    ) -> Awaitable[Any]:
         """Put a batch into the queue of its partition; return what to await.
 
         One at a time: aiokafka holds one batch of a partition, and of several that wait
@@ -138,7 +139,7 @@ class BrokerWriter:
         Its timeout counts each round anew, so the last of eight fails far too early.
         """
         async with self._turns[topic, partition]:
-            sent: Awaitable[object] = await self._producer().send_batch(
+            sent: Awaitable[Any] = await self._producer().send_batch(
                 batch, topic, partition=partition
             )
         return sent

@@ -68,6 +68,7 @@ class ChangelogWriter:
 
     def __init__(self, epoch: int, ranges: Ranges) -> None:
         self.epoch = epoch
+        self.ranges = ranges
         self.row_headers: RowHeaders = [(_EPOCH, _EPOCH_BYTES.pack(epoch))]
         self.end_headers: RowHeaders = [*self.row_headers, (_END, _pack(ranges))]
 

@@ -35,11 +35,13 @@ class ColumnarStore(Store[bytes, bytes]):
         return [p for p in self.partitions.values() if p.live]
 
     def persisted_offset(self, tp: TP) -> int | None:
-        """Return -1: each assignment reads its changelog from the beginning.
+        """Return where a kept partition's changelog ends, and -1 for any other.
 
-        None would make Faust go on behind what an earlier assignment had read.
+        At -1 it is read from the beginning; None would make Faust go on behind what an
+        earlier assignment had read.
         """
-        return -1
+        partition = self.partitions.get(tp.partition)
+        return partition.fence if partition is not None and partition.kept else -1
 
     def apply_changelog_batch(
         self,
@@ -71,23 +73,38 @@ class ColumnarStore(Store[bytes, bytes]):
         newly_assigned: set[TP],
         generation_id: int = 0,
     ) -> None:
-        """Start every assigned partition afresh, kept ones as well, and fence it off.
+        """Fence assigned partitions off; start those afresh that are not kept whole.
 
-        A kept stage object may have given outputs that a broken-off flush never sent.
-        Recovery looks for the end of the changelog after this, so it reads the fences.
+        A partition is kept if its last flush came to its end, and if nobody has written
+        to its changelog since: a former owner's fence would lie before ours. Recovery
+        looks for the end of the changelog after this, so it reads the fences.
         """
-        self.lose_all()
         owned = _partitions_of(self.table.changelog_topic_name, assigned)
         if owned != _partitions_of(self.table.source_topic, assigned):
+            self.lose_all()
             raise BusError(
                 f"{self.table.source_topic} and {self.table.changelog_topic_name} were "
                 "not assigned alike; both must exist with as many partitions before "
                 "the workers start"
             )
-        self.partitions = {number: self.table.own(number) for number in owned}
+        before, self.partitions = self.partitions, {}
+        for number, partition in before.items():
+            if number in owned and partition.kept:
+                self.partitions[number] = partition
+            else:
+                partition.lose()
+        for number in owned - self.partitions.keys():
+            self.partitions[number] = self.table.own(number)
         await asyncio.gather(
-            *(self.app.fence(p, generation_id) for p in self.partitions.values())
+            *(self._fence(number, generation_id) for number in sorted(owned))
         )
+
+    async def _fence(self, number: int, generation_id: int) -> None:
+        partition = self.partitions[number]
+        await self.app.fence(partition, generation_id)
+        if partition.lost:
+            fresh = self.partitions[number] = self.table.own(number)
+            fresh.note_fence(partition.fence)
 
     def lose_all(self) -> None:
         """Give all partitions up."""

@@ -6,7 +6,8 @@ Nothing here knows what a stage computes. What holds, whatever fails and wheneve
   the dead letters that come of it are with the broker;
 * a flush is never in two runs at once for a partition, and one that fails is never
   continued: the worker ends, and the next owner starts from the last whole flush;
-* a partition given up in a rebalance sends nothing more.
+* a partition given up in a rebalance sends nothing more; one that comes back goes on
+  from where it is if its last flush was whole and nobody else had it.
 """
 
 from __future__ import annotations
@@ -68,6 +69,16 @@ class StageAgents:
     async def _receive(
         self, table: ColumnarTable, partition: OwnedPartition, event: EventT[Any]
     ) -> None:
+        partition.receiving = True
+        await self._take(table, partition, event)
+        partition.receiving = False
+        table.taken.set()
+        if partition.unflushed >= self._config.unflushed_records:
+            await self.flush(partition)
+
+    async def _take(
+        self, table: ColumnarTable, partition: OwnedPartition, event: EventT[Any]
+    ) -> None:
         fetched = cast(FetchedChunk, event.value)
         last_offset = event.message.offset
         if partition.taken.jumps(fetched):
@@ -80,6 +91,7 @@ class StageAgents:
         if fetched.chunk.offsets:
             rejected = await take_with_retries(table, partition, fetched.chunk)
             if rejected is None:
+                partition.lose()  # it has not got what it is told to have followed
                 return
             partition.held.append(held)
             partition.unflushed += len(fetched.chunk.offsets)
@@ -90,9 +102,6 @@ class StageAgents:
             fetched.forget_records()
         else:
             partition.held.append(held)
-        table.taken.set()
-        if partition.unflushed >= self._config.unflushed_records:
-            await self.flush(partition)
 
     async def flush(self, partition: OwnedPartition) -> None:
         """Apply what is closed, write what comes of it, then acknowledge its chunks."""
@@ -119,8 +128,8 @@ class StageAgents:
         while partition.held and partition.held[0].last_offset < applied:
             held = partition.held[0]
             await asyncio.gather(*held.letters)
-            if partition.lost:
-                return
+            if not partition.live:
+                return  # another generation of the group may have begun
             partition.held.popleft()
             cast(FetchedChunk, held.event.value).applied = True
             held.event.ack()
@@ -204,14 +213,13 @@ class StageAgents:
         return last is not None and partition.taken.has_followed(*last)
 
     async def release(self) -> None:
-        """Give all partitions up and wait until no flush of theirs is under way."""
+        """Suspend all partitions and wait until no flush of theirs is under way."""
         self._watermarks.clear()
         owned = [p for t in self._tables for p in t.store.partitions.values()]
         for partition in owned:
-            partition.lose()
+            partition.suspend()
         for partition in owned:
-            async with partition.lock:
-                pass
+            await partition.settle()
 
     async def close(self) -> None:
         """Flush a last time, before the worker leaves its group."""

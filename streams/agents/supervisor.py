@@ -13,6 +13,7 @@ from multiprocessing.process import BaseProcess
 from time import monotonic
 from types import FrameType
 
+from streams.agents.group_exit import leave_for_later, member_name
 from streams.agents.worker import StageLoader, run_worker
 from streams.config import Config
 
@@ -93,7 +94,9 @@ class Supervisor:
     def _keep_up(self, slot: _Slot) -> None:
         now = monotonic()
         if slot.process is not None and slot.process.exitcode is not None:
-            code, slot.process = slot.process.exitcode, None
+            code, pid, slot.process = slot.process.exitcode, slot.process.pid, None
+            if code < 0:  # it had no time to leave the group by itself
+                leave_for_later(self._config, member_name(slot.index, pid))
             if now - slot.started_at > _HEALTHY_AFTER:
                 slot.failures = 0
             slot.failures += 1

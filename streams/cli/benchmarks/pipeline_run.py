@@ -97,5 +97,5 @@ def _wait_until_published(config: Config, minute: int) -> float:
 
 def _wait_until_shared(stand: Stand, config: Config, workers: int) -> None:
     deadline = time.monotonic() + _SHARED_TIMEOUT
-    while stand.holders(config) < workers and time.monotonic() < deadline:
+    while len(stand.holdings(config)) < workers and time.monotonic() < deadline:
         time.sleep(_POLL)

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from streams.agents.group_exit import leave_for, member_name
 from streams.cli.benchmarks.loader import Pacer, finish, producer, send
 from streams.cli.benchmarks.partitioned import Records
 from streams.cli.benchmarks.stand import REQUESTS, Offsets, Stand, WorkerProcess
@@ -39,8 +40,11 @@ _BATCH_SECONDS: Final = 600  # s that the trickle lasts at most
 class RecoveryResult(msgspec.Struct, frozen=True):
     """Seconds; a pause is the longest standstill of a partition.
 
-    ``usual_pause_s`` is the longest one while nothing happened: what a flush and a
-    minute of event time take here.
+    The dead worker's group is told of its end, as its supervisor does; where a whole
+    machine goes, ``session_timeout_s`` comes on top. ``kept_pause_s`` is the pause of
+    the partitions that stay with the first worker, ``moved_pause_s`` that of the rest,
+    ``usual_pause_s`` the longest one while nothing happened: what a flush and a minute
+    of event time take here.
     """
 
     accounts: int
@@ -48,7 +52,10 @@ class RecoveryResult(msgspec.Struct, frozen=True):
     ready_s: float
     seconds_1m: float
     after_kill_s: float
+    session_timeout_s: float
     rebalance_pause_s: float
+    kept_pause_s: float
+    moved_pause_s: float
     usual_pause_s: float
 
 
@@ -125,30 +132,35 @@ def measure_recovery(
             ready = first.wait_until_ready() - began
             back = _wait_for_more(offsets, before, [first]) - began
             rows = first.said().rpartition(", ")[2].strip()
-            _longest_pause(offsets, pacer, calm)
+            _longest_pauses(offsets, pacer, calm)
             step("killing the worker")
             first.kill()
             killed, before = time.monotonic(), sum(offsets.committed())
+            leave_for(config, member_name(0, first.pid))
             first = stack.enter_context(stand.worker(config, bound=False))
             after_kill = _wait_for_more(offsets, before, [first]) - killed
             step("adding a worker")
-            _longest_pause(offsets, pacer, calm)
-            usual = _longest_pause(offsets, pacer, calm)
+            _longest_pauses(offsets, pacer, calm)
+            usual = max(_longest_pauses(offsets, pacer, calm))
             second = stack.enter_context(stand.worker(config, 1, bound=False))
 
             def shared() -> bool:
                 first.check()
                 second.check()
-                return stand.holders(config) == 2
+                return len(stand.holdings(config)) == 2
 
-            pause = _longest_pause(offsets, pacer, calm, until=shared)
+            pauses = _longest_pauses(offsets, pacer, calm, until=shared)
+            moved = stand.holdings(config)[member_name(1, second.pid)]
     return RecoveryResult(
         accounts=accounts,
         rows=rows,
         ready_s=round(ready, 2),
         seconds_1m=round(back, 2),
         after_kill_s=round(after_kill, 2),
-        rebalance_pause_s=round(pause, 2),
+        session_timeout_s=config.session_timeout,
+        rebalance_pause_s=round(max(pauses), 2),
+        kept_pause_s=_longest(pauses, set(range(len(pauses))) - moved),
+        moved_pause_s=_longest(pauses, moved),
         usual_pause_s=round(usual, 2),
     )
 
@@ -166,17 +178,21 @@ def _wait_for_more(
     return time.monotonic()
 
 
-def _longest_pause(
+def _longest(pauses: list[float], partitions: set[int]) -> float:
+    return round(max((pauses[p] for p in partitions), default=0.0), 2)
+
+
+def _longest_pauses(
     offsets: Offsets,
     pacer: Pacer,
     seconds: float,
     until: Callable[[], bool] = lambda: True,
-) -> float:
-    """Watch for so many seconds after ``until`` holds; give the longest standstill."""
+) -> list[float]:
+    """Watch for so many seconds after ``until`` holds; give the longest standstills."""
     began = time.monotonic()
     at = offsets.committed()
     moved = [began] * len(at)
-    longest, end = 0.0, began + _TIMEOUT
+    longest, end = [0.0] * len(at), began + _TIMEOUT
     watching = False
     while (now := time.monotonic()) < end:
         if pacer.done:
@@ -185,7 +201,7 @@ def _longest_pause(
             watching, end = True, now + seconds
         for partition, offset in enumerate(offsets.committed()):
             # Standing still counts before it ends, so that nobody is overlooked.
-            longest = max(longest, now - moved[partition])
+            longest[partition] = max(longest[partition], now - moved[partition])
             if offset > at[partition]:
                 at[partition], moved[partition] = offset, now
         time.sleep(_POLL)

@@ -187,11 +187,8 @@ def recovery_table(result: RecoveryResult) -> Table:
         ("start", "partitions recovered", result.ready_s),
         ("start", "first scored event", result.seconds_1m),
         ("kill -9", "first scored event of the next worker", result.after_kill_s),
-        (
-            "second worker starts",
-            "all go on: the longest pause",
-            result.rebalance_pause_s,
-        ),
+        ("second worker starts", "pause of what it gets", result.moved_pause_s),
+        ("second worker starts", "pause of what stays", result.kept_pause_s),
         ("", "the longest pause otherwise", result.usual_pause_s),
     ):
         table.add_row(begin, end, f"{seconds:.1f}")

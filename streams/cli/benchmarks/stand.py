@@ -117,16 +117,27 @@ class Stand:
         ensure_changelogs(config, place_stages(config))
         return WorkerProcess(config, index, self.folder, bound=bound)
 
-    def holders(self, config: Config) -> int:
-        """Count the members of a group that hold partitions; 0 in a rebalance."""
+    def holdings(self, config: Config) -> dict[str, set[int]]:
+        """Give the partitions of llm.requests by client id; none in a rebalance.
+
+        Who holds no partition of any topic is left out.
+        """
         asked = self._admin.describe_consumer_groups([config.app_id])
         try:
             group = asked[config.app_id].result()
         except KafkaException:  # nobody has joined yet
-            return 0
+            return {}
         if group.state != ConsumerGroupState.STABLE:
-            return 0
-        return sum(bool(m.assignment.topic_partitions) for m in group.members)
+            return {}
+        return {
+            m.client_id: {
+                p.partition
+                for p in m.assignment.topic_partitions
+                if p.topic == REQUESTS
+            }
+            for m in group.members
+            if m.assignment.topic_partitions
+        }
 
     def offsets(self, config: Config) -> Offsets:
         """Look at the offsets of an app's consumer group."""

@@ -28,7 +28,7 @@ _START: Final = (
     1_772_409_600_000  # 2026-03-02 in ms; its varint has 6 bytes for decades
 )
 _SHARED: Final = 2_000
-"""Networks and payments when accounts do not have their own."""
+"""Networks when accounts do not have their own, as behind carriers and proxies."""
 _HEX: Final = np.frombuffer(b"".join(b"%02x" % n for n in range(256)), "<u2")
 _HASHES_AT: Final = int(np.dtype(SKETCH_DTYPE).fields["system"][1])  # type: ignore[index]  # it has fields
 _SKETCH: Final = bytes([SKETCH_VERSION]) + b"S" * (SKETCH_BYTES - 1)
@@ -46,7 +46,10 @@ def account_ids(numbers: Ints) -> list[str]:
 
 
 class SyntheticEvents:
-    """Makes framed RequestEvents; ``own_facets`` gives each account its own network."""
+    """Makes framed RequestEvents; ``own_facets`` gives each account its own network.
+
+    Each account pays for itself: nobody has evidence against them.
+    """
 
     def __init__(self, *, own_facets: bool, seed: int = 7) -> None:
         self._own = own_facets
@@ -85,7 +88,7 @@ class SyntheticEvents:
         self._put(rows, _ACCOUNT, _hex(_identity(accounts)))
         self._put(rows, _EVENT, _hex(_wide(numbers)))
         self._put(rows, _NETWORK, _hex(_identity(facets)[:, 4:]))
-        self._put(rows, _PAYMENT, _hex(_identity(facets + 1)[:, 4:]))
+        self._put(rows, _PAYMENT, _hex(_identity(accounts + 1)[:, 4:]))
         self._put(rows, _time_bytes(), _varint(_START + minutes * MS_PER_MINUTE))
         hashes = self._places[_SKETCH] + _HASHES_AT
         wide = SKETCH_BYTES - _HASHES_AT
