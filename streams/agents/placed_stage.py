@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from streams.bus.schema_registry import request_writers
 from streams.config import Config
+from streams.contracts import WriterSchemas
 from streams.contracts.topics import load_topics
 from streams.engine.stage import Stage
 from streams.engine.stages import STAGES, StageSpec, Topology
@@ -30,7 +30,12 @@ def place_stages(config: Config) -> list[PlacedStage]:
     [('accounts', 8), ('facets', 4), ('campaigns', 1), ('control', 1)]
     """
     topology, topics = Topology.shipped(), load_topics()
-    writers = request_writers(config.registry_url)
+    writers = WriterSchemas("RequestEvent")
+    if config.registry_url:
+        # Its client takes most of a second to load, which others need not wait for.
+        from streams.bus.schema_registry import request_writers  # noqa: PLC0415 - above
+
+        writers = request_writers(config.registry_url)
 
     def place(spec: StageSpec) -> PlacedStage:
         return PlacedStage(

@@ -6,6 +6,7 @@ in which the event loop would stand still, and with it heartbeats and other part
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Final
 
 from streams.bus.record_batch import encode_headers, record_batches
@@ -16,9 +17,10 @@ from streams.engine.row_block import RowBlock
 from streams.engine.stage import Row
 from streams.errors import BusError
 
-__all__ = ["warm_up"]
+__all__ = ["load_the_rest", "warm_up"]
 
 _ACCOUNTS: Final = 64
+_LATER: Final = ("river.drift", "river.linear_model")
 _MINUTE: Final = 60_000  # ms
 
 
@@ -36,6 +38,12 @@ def warm_up() -> None:
                 copy.restore(_as_read(rows))
                 copy.restored()
     pipeline.close()
+
+
+def load_the_rest() -> None:
+    """Load what only few decisions need, and what takes most of a second each."""
+    for name in _LATER:
+        import_module(name)
 
 
 def _as_read(rows: list[Row]) -> RowBlock:

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
@@ -15,7 +16,7 @@ from streams.agents.app import DetectorApp, make_app
 from streams.agents.collector import search_seldom
 from streams.agents.owned_partition import OwnedPartition
 from streams.agents.placed_stage import PlacedStage
-from streams.agents.warm_up import warm_up
+from streams.agents.warm_up import load_the_rest, warm_up
 from streams.config import Config
 
 __all__ = ["EXIT_FAILED", "StageLoader", "describe", "run_worker"]
@@ -27,6 +28,7 @@ StageLoader = Callable[[Config], Sequence[PlacedStage]]
 
 EXIT_FAILED = 70  # EX_SOFTWARE of sysexits.h
 _PARENT_POLL = 1.0  # s
+_LOAD_THE_REST_AFTER = 5.0  # s; the backlog of a start comes first
 # The last flush, the commit and leaving the group take well below a second.
 _STOP_TIMEOUT = 15.0  # s
 _QUIET = ("faust", "mode", "aiokafka", "asyncio")
@@ -115,6 +117,9 @@ class _Announcer:
         else:
             print(line, flush=True)  # noqa: T201 - who started us waits for this line
             self._printed = True
+            loading = threading.Timer(_LOAD_THE_REST_AFTER, load_the_rest)
+            loading.daemon = True
+            loading.start()
 
 
 def describe(owned: Sequence[OwnedPartition]) -> str:

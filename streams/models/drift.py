@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from river import drift
-
 __all__ = ["share_drifted"]
 
 USES_PER_HOUR: Final = 25
@@ -31,6 +29,9 @@ def share_drifted(shares: Sequence[tuple[int, float]]) -> bool:
     >>> share_drifted([(25, 0.1)] * 48 + [(25, 0.5)] * 3)
     True
     """
+    # Loading it takes most of a second, which a worker that starts need not wait for.
+    from river import drift  # noqa: PLC0415 - see above
+
     detector: Any = drift.ADWIN(delta=_CONFIDENCE, clock=1)  # type: ignore[no-untyped-call]
     for indicator in _indicators(shares):
         detector.update(indicator)

@@ -26,7 +26,6 @@ from hashlib import blake2b
 from typing import Final
 
 import msgspec
-from river import linear_model, optim
 
 __all__ = [
     "CAUTION",
@@ -157,6 +156,9 @@ def fit(examples: Sequence[Example]) -> LabelModel:
     weights = _balanced(examples)
     if not weights:
         return LabelModel({})
+    # Loading it takes most of a second; a worker that starts has nothing to learn.
+    from river import linear_model, optim  # noqa: PLC0415 - see above
+
     rate = optim.schedulers.InverseScaling(_RATE, _RATE_POWER)
     river = linear_model.LogisticRegression(
         optimizer=optim.SGD(rate), l2=_L2, intercept_lr=0.0

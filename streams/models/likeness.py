@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
-from river import linear_model, optim
 
 from streams.contracts.time_units import MINUTES_PER_DAY
 from streams.features.account_row import MARKER_COUNT
@@ -39,27 +38,46 @@ class Likeness:
     def __init__(
         self, weights: Mapping[str, float], intercept: float, rate: float = 0.01
     ) -> None:
-        self.model = linear_model.LogisticRegression(
-            optimizer=optim.SGD(rate), intercept_init=intercept, l2=1e-4
-        )
+        self._start = dict(weights)
+        self._intercept = intercept
+        self._rate = rate
+        self._model: Any = None  # River's, once something is learned
         self._frozen: tuple[dict[str, float], float] | None = None
-        self.set_weights(weights)
 
     @property
     def weights(self) -> dict[str, float]:
         """The present weights by feature."""
-        return dict(self.model.weights)
-
-    def set_weights(self, weights: Mapping[str, float]) -> None:
-        """Replace the weights."""
-        # River has no public way to start from given weights.
-        self.model._weights.update(weights)  # noqa: SLF001 - see above
-        self._frozen = None
+        return dict(self._start if self._model is None else self._model.weights)
 
     @property
     def intercept(self) -> float:
         """The present intercept."""
-        return float(self.model.intercept)
+        model = self._model
+        return float(self._intercept if model is None else model.intercept)
+
+    def set_weights(self, weights: Mapping[str, float]) -> None:
+        """Replace the weights that are named."""
+        if self._model is None:
+            self._start.update(weights)
+        else:
+            # River has no public way to start from given weights.
+            self._model._weights.update(weights)  # noqa: SLF001 - see above
+        self._frozen = None
+
+    @property
+    def model(self) -> Any:
+        """River's model, which is made when somebody asks."""
+        if self._model is None:
+            # Loading it takes most of a second, and a worker that starts only scores.
+            from river import linear_model, optim  # noqa: PLC0415 - see above
+
+            self._model = linear_model.LogisticRegression(
+                optimizer=optim.SGD(self._rate),
+                intercept_init=self._intercept,
+                l2=1e-4,
+            )
+            self.set_weights(self._start)
+        return self._model
 
     def learn(self, features: Mapping[str, float], *, distillation: bool) -> None:
         """Learn one labelled example; only builders and labels from people do this."""

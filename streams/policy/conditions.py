@@ -12,12 +12,13 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any, Final, NamedTuple, TypeAlias
-
-import cel
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from streams.contracts.time_units import MINUTES_PER_DAY, MINUTES_PER_HOUR
 from streams.errors import PolicyError
+
+if TYPE_CHECKING:
+    from cel import Program
 
 __all__ = [
     "VARIABLES",
@@ -103,7 +104,7 @@ class Condition:
     __slots__ = ("_program", "_reads", "text")
 
     def __init__(
-        self, text: str, program: cel.Program | None, reads: Iterable[str] = ()
+        self, text: str, program: Program | None, reads: Iterable[str] = ()
     ) -> None:
         self.text = text
         self._program = program
@@ -170,6 +171,10 @@ def compile_condition(text: str) -> Condition:
             f"condition {text[:40]!r}… has {len(text):,} characters, more than "
             f"{_LONGEST:,}; split it over several scenarios"
         )
+    # A library with a command line: loading it takes a while, and most policies have
+    # no conditions.
+    import cel  # noqa: PLC0415 - see above
+
     try:
         program = cel.compile(text)
     except ValueError as error:
@@ -257,7 +262,7 @@ _SAMPLES: Final = (
 )
 
 
-def _checked_names(text: str, program: cel.Program) -> set[str]:
+def _checked_names(text: str, program: Program) -> set[str]:
     """Give the variables that a condition reads, all of which there are."""
     reads = set()
     for token in _TOKEN.finditer(text):
