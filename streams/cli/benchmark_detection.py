@@ -67,7 +67,8 @@ def detection(
     from streams.cli.detection_plots import save_plots
     from streams.cli.detection_tables import tables
     from streams.errors import ConfigError
-    from streams.scenarios.detection.report import FULL, PARTS, QUICK, benchmark
+    from streams.scenarios.detection.benchmark import benchmark
+    from streams.scenarios.detection.plan import FULL, PARTS, QUICK
     from streams.scenarios.detection.source import Source
 
     for name in only or ():

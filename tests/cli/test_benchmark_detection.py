@@ -18,7 +18,8 @@ from streams.scenarios.detection.campaign_figures import (
 )
 from streams.scenarios.detection.hard_negatives_alone import HardNegative
 from streams.scenarios.detection.intervals import Rate
-from streams.scenarios.detection.report import QUICK, Report
+from streams.scenarios.detection.plan import QUICK
+from streams.scenarios.detection.report import Report
 from streams.scenarios.detection.windows import WindowFigures
 
 HALF = Rate.of(5, 10)
@@ -167,7 +168,7 @@ def test_the_window_test_runs_alone_and_prints_json(
 ) -> None:
     tiny = QUICK.windows._replace(windows=(50,), calibration=40, benign=20, attacks=2)
     quick = QUICK._replace(windows=tiny)
-    monkeypatch.setattr("streams.scenarios.detection.report.QUICK", quick)
+    monkeypatch.setattr("streams.scenarios.detection.plan.QUICK", quick)
     out = tmp_path / "out"
     arguments = ["--corpus", str(corpus), "--only", "windows", "--out", str(out)]
     detection([*arguments, "--quick", "--json"], result_action="return_value")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from streams.scenarios.detection.account_peers import PeerFigures, account_peers
 from streams.scenarios.detection.populations import small
 from streams.scenarios.detection.run import Run, Simulated, run, simulated
 from streams.scenarios.detection.source import Source
@@ -40,3 +41,9 @@ def made(source: Source) -> Simulated:
 @pytest.fixture(scope="session")
 def done(made: Simulated) -> Run:
     return run(made)
+
+
+@pytest.fixture(scope="session")
+def peers(made: Simulated, source: Source) -> tuple[PeerFigures, ...]:
+    scenario = small("calibrating", hours=10, ordinary=80, seed=9)
+    return account_peers(made, simulated(scenario, source), seed=1)

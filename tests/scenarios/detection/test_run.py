@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from streams.contracts.records import encode_record
 from streams.engine.replay import ScheduledEntry
+from streams.policy.budget import DAILY_BUDGET
 from streams.policy.control_entries import allowlist_entry
 from streams.scenarios.detection.populations import small
 from streams.scenarios.detection.run import Run, Simulated, run, simulated
@@ -89,3 +90,10 @@ def test_a_catalogued_template_links_nobody(
     key = [(SIMULATION_KEY_ID, SIMULATION_KEY)]
     place.write_bytes(build_catalogue(public_templates(), key).encode())
     assert not run(hiding, responds=False, catalogue=str(place)).tests
+
+
+def test_tests_are_told_with_their_levels(done: Run) -> None:
+    assert done.tests
+    for test in done.tests:
+        assert 0 < test.level < DAILY_BUDGET
+    assert any(test.level * test.e_value >= 1 for test in done.tests)
