@@ -120,9 +120,9 @@ class Config:
     )
     flush_interval: float = _setting(
         0.5,
-        "How often outputs and dirty state rows go to Kafka and offsets move on. "
-        "An action waits for up to one of them, and some 0.1 s; 0.05 is the "
-        "low-latency setting, and costs throughput.",
+        "How often, at most, outputs and dirty state rows go to Kafka and offsets move "
+        "on. Where minutes close that often an action waits for up to one of them, and "
+        "some 0.1 s; 0.05 is the low-latency setting, and costs throughput.",
         unit="s",
         minimum=0.01,
     )

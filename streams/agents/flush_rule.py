@@ -1,7 +1,8 @@
 """What waits for what, and for how long, on the way to an action.
 
-The broker holds its answers back, the first stage is flushed by the clock, and a later
-one a hop after what came to it. A worker that is far behind lets a flush pass, too.
+The broker holds its answers back, and a stage is flushed a hop after what came to it;
+the first one only when a minute has closed, and no oftener than once an interval in the
+mean. A worker that is far behind lets a flush pass, too.
 A larger flush costs less per record: an account's row is written once for all its
 events, and the engine has larger columns. What is far behind waits for longer anyhow.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["HOP", "FlushRule", "longest_poll"]
+__all__ = ["HOP", "FlushPace", "FlushRule", "longest_poll"]
 
 HOP: Final = 0.01
 """Seconds from what comes first to a later stage, to its flush: what several partitions
@@ -20,6 +21,10 @@ of the stage before have sent comes in one answer of the broker, or close behind
 # 0.5 ms, whatever is in it.
 _ANSWERS = 10  # in a flush interval, at least
 _SHORTEST_POLL = 0.02  # s
+
+_BURST = 8.0
+"""Flushes that may follow each other at once after a rest: a minute closes on all
+partitions of a worker within some milliseconds, and the last of them decides."""
 
 _WORTHWHILE = 50_000  # records; half a second's work of a fast worker
 _MOST_PASSED_OVER = 3  # intervals in a row, so that offsets move on all the same
@@ -32,6 +37,35 @@ def longest_poll(flush_interval: float) -> float:
     (0.05, 0.02)
     """
     return max(flush_interval / _ANSWERS, _SHORTEST_POLL)
+
+
+class FlushPace:
+    """Keeps flushes an interval apart, with some at once after a rest (token bucket).
+
+    >>> pace = FlushPace(0.5)
+    >>> waits = []
+    >>> for _ in range(10):
+    ...     waits.append(pace.wait(100.0))
+    ...     pace.take(100.0)
+    >>> waits[0], waits[7], waits[8]
+    (0.0, 0.0, 0.5)
+    """
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+        self._saved = _BURST
+        self._at = 0.0
+
+    def _saved_at(self, now: float) -> float:
+        return min(self._saved + (now - self._at) / self._interval, _BURST)
+
+    def wait(self, now: float) -> float:
+        """Give the seconds until a flush may begin."""
+        return max(0.0, (1.0 - self._saved_at(now)) * self._interval)
+
+    def take(self, now: float) -> None:
+        """Take note of a flush that begins at ``now``, in seconds of a steady clock."""
+        self._saved, self._at = max(self._saved_at(now) - 1.0, 0.0), now
 
 
 class FlushRule:

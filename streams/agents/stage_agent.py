@@ -13,6 +13,7 @@ Nothing here knows what a stage computes. What holds, whatever fails and wheneve
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -21,7 +22,7 @@ from faust.types import EventT, StreamT
 from streams.agents.broker_writer import BrokerWriter
 from streams.agents.columnar_table import ColumnarTable
 from streams.agents.fetched_chunk import FetchedChunk
-from streams.agents.flush_rule import HOP, FlushRule
+from streams.agents.flush_rule import HOP, FlushPace, FlushRule
 from streams.agents.idle_rule import WatermarkHistory
 from streams.agents.owned_partition import Held, OwnedPartition
 from streams.agents.retries import take_with_retries
@@ -46,6 +47,7 @@ class StageAgents:
         self._writer = writer
         self._watermarks = WatermarkHistory(config.idle_timeout)
         self._closing = False
+        self._minute_closed = asyncio.Event()
 
     async def run(self, table: ColumnarTable, stream: StreamT[FetchedChunk]) -> None:
         """Take every chunk of a stage's input; this is the body of its agent."""
@@ -69,9 +71,11 @@ class StageAgents:
     async def _receive(
         self, table: ColumnarTable, partition: OwnedPartition, event: EventT[Any]
     ) -> None:
-        partition.receiving = True
+        partition.receiving, open_minute = True, partition.stage.open_minute
         await self._take(table, partition, event)
         partition.receiving = False
+        if table is self._tables[0] and partition.stage.open_minute != open_minute:
+            self._minute_closed.set()
         table.taken.set()
         if partition.unflushed >= self._config.unflushed_records:
             await self.flush(partition)
@@ -135,7 +139,7 @@ class StageAgents:
             held.event.ack()
 
     async def flush_forever(self) -> None:
-        """Flush until the worker closes: the first stage by the clock, others after it.
+        """Flush until the worker closes, each stage soon after what came to it.
 
         Raises what a flush raised that could not end the worker in order.
         """
@@ -145,13 +149,21 @@ class StageAgents:
                 group.create_task(self._flush_when_taken(table))
 
     async def _flush_first(self) -> None:
-        rule, now = FlushRule(), self._app.loop.time
-        due = now()
+        """Flush the first stage once a minute has closed, at its pace.
+
+        Each interval it is flushed in any case: an idle partition may be closed then.
+        """
+        interval, now = self._config.flush_interval, self._app.loop.time
+        rule, pace = FlushRule(), FlushPace(interval)
         while not self._closing:
-            # The time that a flush takes is part of the interval, but not all of it:
-            # a worker that cannot keep up has to take chunks, too.
-            due = max(due + self._config.flush_interval, now() + HOP)
-            await asyncio.sleep(due - now())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(interval):
+                    await self._minute_closed.wait()
+            # A worker that cannot keep up has to take chunks, too.
+            await asyncio.sleep(max(pace.wait(now()), HOP))
+            if self._minute_closed.is_set():
+                pace.take(now())
+            self._minute_closed.clear()
             self._close_idle()
             if rule.is_due(unflushed=self._unflushed(), waiting=self._waiting()):
                 await self._flush(self._tables[0].store.live())
@@ -224,6 +236,7 @@ class StageAgents:
     async def close(self) -> None:
         """Flush a last time, before the worker leaves its group."""
         self._closing = True
+        self._minute_closed.set()
         for table in self._tables:
             table.taken.set()
         await self.flush_all()
