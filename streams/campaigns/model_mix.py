@@ -1,14 +1,17 @@
 """Which models a campaign's templated exchanges go to, and its moves to others.
 
 Three questions, from the fastest to answer to the slowest. Has the campaign *taken up*
-a model that it never used? Does it use that model more than *everybody else* does, or
-is it one of many who try what came out today? Has its mix *shifted* between models that
-it used all along? The first two are sequential tests (`share_detector`), pooled over
-all templates of the campaign; the third is River's ADWIN, hour by hour.
+a model that it never used? This much is told after two to four tries, and a campaign
+whose customers try what came out looks the same: see `Move.severity`. Does it use that
+model more than *everybody else* does, or is it one of many who try what came out today?
+Has its mix *shifted* between models that it used all along? The first two are
+sequential tests (`share_detector`), pooled over all templates of the campaign; the
+third is River's ADWIN, hour by hour.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal, NamedTuple
 
@@ -16,6 +19,7 @@ import msgspec
 
 from streams.campaigns.group import Group
 from streams.campaigns.link_graph import LinkGraph
+from streams.contracts.records import Severity
 from streams.contracts.time_units import (
     MINUTES_PER_DAY,
     MINUTES_PER_HOUR,
@@ -23,9 +27,9 @@ from streams.contracts.time_units import (
 )
 from streams.features.model_traffic import ModelTraffic
 from streams.models.drift import share_drifted
-from streams.models.share_detector import next_scores, score
+from streams.models.share_detector import next_scores, score, steady_advantage
 
-__all__ = ["KNOWN_AFTER", "ModelMix", "Move", "pooled_models"]
+__all__ = ["KNOWN_AFTER", "ModelMix", "ModelUses", "Move", "pooled_models"]
 
 _FALSE_UPTAKE_MINUTES: Final = MINUTES_PER_WEEK
 """Mean number of active minutes, at least, before a campaign that uses a new model as
@@ -46,6 +50,12 @@ _RULE_OF_THREE: Final = 3
 _UPTAKE_ODDS: Final = (10.0, 100.0)
 """The uptake test bets on shares of 0.3 and of 3 percent: a move of half the traffic,
 spread over a day, has one percent in its first hour."""
+
+_BETS: Final = len(_UPTAKE_ODDS)
+
+_SITTING_MINUTES: Final = MINUTES_PER_HOUR
+"""An owner's uses within an hour are one try: whoever looks at what came out today
+sends some requests in a row, which are no campaign's move."""
 
 _AHEAD_ODDS: Final = (1.5, 4.0)
 _MARGIN: Final = 1.25
@@ -68,6 +78,32 @@ _MOST_MODELS: Final = 32
 MoveKind = Literal["taken_up", "ahead", "shifted"]
 
 
+class ModelUses(NamedTuple):
+    """Uses of a model in a minute: by which owners, and by how many unnamed ones."""
+
+    exchanges: int
+    owners: frozenset[int] = frozenset()
+    unnamed: int = 0
+
+    @classmethod
+    def by(cls, owners: int, owner: int, exchanges: int) -> ModelUses:
+        """Make it of uses by so many owners; ``owner`` is named if it is one."""
+        named = owners == 1
+        whose = frozenset({owner} if named else ())
+        return cls(exchanges, whose, 0 if named else owners)
+
+    def and_also(self, other: ModelUses) -> ModelUses:
+        """Put other uses of the same model and minute with them."""
+        return ModelUses(
+            self.exchanges + other.exchanges,
+            self.owners | other.owners,
+            self.unnamed + other.unnamed,
+        )
+
+
+_UNUSED: Final = ModelUses(0)
+
+
 class Move(NamedTuple):
     """A move to a model; ``since`` is the minute of the first use, -1 where unknown."""
 
@@ -76,6 +112,17 @@ class Move(NamedTuple):
     share: float
     others: float
     since: int = -1
+
+    @property
+    def severity(self) -> Severity:
+        """Tell how urgent it is.
+
+        A campaign that begins to use a model less than everybody else does looks like
+        one whose customers try it: that is told, and is no warning.
+        """
+        if self.kind != "taken_up":
+            return "critical"
+        return "warning" if self.share > self.others else "info"
 
     @property
     def summary(self) -> str:
@@ -91,7 +138,13 @@ class Move(NamedTuple):
 
 
 class Uptake(msgspec.Struct, array_like=True):
-    """The tests about a model that was new to a campaign when it first used it."""
+    """The tests about a model that was new to a campaign when it first used it.
+
+    An owner's uses within `_SITTING_MINUTES` are one try: ``tries`` counts them, and
+    ``sittings`` has the minute at which an owner's last one began. ``scores`` tolerate
+    what the rule of three left open at the first use; ``steady`` only what is always
+    tolerated, but they are held against every steady share.
+    """
 
     since: int
     tolerated: float
@@ -99,6 +152,22 @@ class Uptake(msgspec.Struct, array_like=True):
     ahead: list[float] = msgspec.field(default_factory=lambda: [0.0] * len(_AHEAD_ODDS))
     told: bool = False
     told_ahead: bool = False
+    steady: list[float] = msgspec.field(default_factory=lambda: [0.0] * _BETS)
+    tries: int = 0
+    sittings: dict[int, int] = {}
+
+    def new_tries(self, minute: int, uses: ModelUses) -> int:
+        """Count the owners that begin to try the model in this minute."""
+        self.sittings = {
+            owner: begun
+            for owner, begun in self.sittings.items()
+            if minute < begun + _SITTING_MINUTES
+        }
+        new = [owner for owner in sorted(uses.owners) if owner not in self.sittings]
+        self.sittings |= dict.fromkeys(new, minute)
+        tries = min(len(new) + uses.unnamed, uses.exchanges)
+        self.tries += tries
+        return tries
 
 
 class MixedHour(msgspec.Struct, array_like=True):
@@ -129,9 +198,10 @@ class ModelMix(msgspec.Struct, array_like=True):
     uptakes: dict[str, Uptake] = {}
     hours: list[MixedHour] = []
     shifted: list[str] = []
+    unseen_steady: list[float] = msgspec.field(default_factory=lambda: [0.0] * _BETS)
 
     def note(
-        self, minute: int, uses: Mapping[str, int], traffic: ModelTraffic
+        self, minute: int, uses: Mapping[str, ModelUses], traffic: ModelTraffic
     ) -> list[Move]:
         """Count a minute's exchanges by model; give the moves that it makes plain.
 
@@ -139,13 +209,14 @@ class ModelMix(msgspec.Struct, array_like=True):
         the campaign was active, in order.
         """
         counts = self._distinguished(minute, uses)
-        total = sum(counts.values())
+        total = sum(used.exchanges for used in counts.values())
         moves = self._open_hour(minute // MINUTES_PER_HOUR, traffic)
         hour = self.hours[-1].uses
-        for model, count in counts.items():
-            hour[model] = hour.get(model, 0) + count
+        for model, used in counts.items():
+            hour[model] = hour.get(model, 0) + used.exchanges
         for model in self.uptakes:
-            found = self._test(minute, model, (counts.get(model, 0), total), traffic)
+            used = counts.get(model, _UNUSED)
+            found = self._test(minute, model, (used, total), traffic)
             moves += [found] if found else []
         if self.exchanges >= KNOWN_AFTER:
             self.unseen = next_scores(
@@ -155,15 +226,24 @@ class ModelMix(msgspec.Struct, array_like=True):
                 exchanges=total,
                 tolerated=self._tolerated(),
             )
+            self.unseen_steady = next_scores(
+                self.unseen_steady,
+                _UPTAKE_ODDS,
+                uses=0,
+                exchanges=total,
+                tolerated=_TOLERATED_SHARE,
+            )
         self.exchanges += total
         return moves
 
     def _tolerated(self) -> float:
         return max(_TOLERATED_SHARE, _RULE_OF_THREE / max(self.exchanges, 1))
 
-    def _distinguished(self, minute: int, uses: Mapping[str, int]) -> dict[str, int]:
-        """Give the counts of models that are told apart; begin to watch new ones."""
-        counts: dict[str, int] = {}
+    def _distinguished(
+        self, minute: int, uses: Mapping[str, ModelUses]
+    ) -> dict[str, ModelUses]:
+        """Give the uses of models that are told apart; begin to watch new ones."""
+        counts: dict[str, ModelUses] = {}
         for model in sorted(uses):
             name = model
             if model not in self.known and model not in self.uptakes:
@@ -173,18 +253,26 @@ class ModelMix(msgspec.Struct, array_like=True):
                     self.known.append(model)
                 else:
                     self.uptakes[model] = Uptake(
-                        minute, self._tolerated(), list(self.unseen)
+                        minute,
+                        self._tolerated(),
+                        list(self.unseen),
+                        steady=list(self.unseen_steady),
                     )
-            counts[name] = counts.get(name, 0) + uses[model]
+            counts[name] = counts.get(name, _UNUSED).and_also(uses[model])
         return counts
 
     def _test(
-        self, minute: int, model: str, counted: tuple[int, int], traffic: ModelTraffic
+        self,
+        minute: int,
+        model: str,
+        counted: tuple[ModelUses, int],
+        traffic: ModelTraffic,
     ) -> Move | None:
         """Take both tests of a model; ``counted`` are its uses, and all exchanges."""
-        uptake, (uses, total) = self.uptakes[model], counted
+        uptake, (used, total) = self.uptakes[model], counted
         if uptake.told_ahead:
             return None
+        uses = used.exchanges
         # Of all uses of the model in this minute, the campaign has at most its part of
         # the minute's traffic, weighted with the margin, if it is not ahead. (Given the
         # totals its uses are hypergeometric, less spread than the bets assume.)
@@ -198,16 +286,8 @@ class ModelMix(msgspec.Struct, array_like=True):
                 exchanges=taken,
                 tolerated=_MARGIN * total / (_MARGIN * total + everybody - total),
             )
-        if not uptake.told:
-            uptake.scores = next_scores(
-                uptake.scores,
-                _UPTAKE_ODDS,
-                uses=uses,
-                exchanges=total,
-                tolerated=uptake.tolerated,
-            )
-            if score(uptake.scores) < _FALSE_UPTAKE_MINUTES:
-                return None
+        if not uptake.told and not self._is_taken_up(uptake, minute, counted):
+            return None
         before, uptake.told = uptake.told, True
         uptake.told_ahead = score(uptake.ahead) >= _FALSE_AHEAD_MINUTES
         if before and not uptake.told_ahead:
@@ -215,6 +295,34 @@ class ModelMix(msgspec.Struct, array_like=True):
         share, others = self._recent_shares(model, traffic)
         kind: MoveKind = "ahead" if uptake.told_ahead else "taken_up"
         return Move(kind, model, share, others, uptake.since)
+
+    def _is_taken_up(
+        self, uptake: Uptake, minute: int, counted: tuple[ModelUses, int]
+    ) -> bool:
+        """Bet on the minute's new tries in two ways; a mean is an e-detector, too."""
+        used, total = counted
+        tries = uptake.new_tries(minute, used)
+        uptake.scores = next_scores(
+            uptake.scores,
+            _UPTAKE_ODDS,
+            uses=tries,
+            exchanges=total,
+            tolerated=uptake.tolerated,
+        )
+        uptake.steady = next_scores(
+            uptake.steady,
+            _UPTAKE_ODDS,
+            uses=tries,
+            exchanges=total,
+            tolerated=_TOLERATED_SHARE,
+        )
+        steady = score(uptake.steady) * math.exp(
+            -steady_advantage(uptake.tries, self.exchanges + total, _TOLERATED_SHARE)
+        )
+        if (score(uptake.scores) + steady) / 2 < _FALSE_UPTAKE_MINUTES:
+            return False
+        uptake.sittings = {}
+        return True
 
     def _recent_shares(self, model: str, traffic: ModelTraffic) -> tuple[float, float]:
         """Give the share of a model in this hour and the last: its own, all others'."""
@@ -267,22 +375,27 @@ class ModelMix(msgspec.Struct, array_like=True):
 
 
 def pooled_models(
-    graph: LinkGraph, group: Group, models: Mapping[int, Mapping[str, int]]
-) -> dict[str, int]:
+    graph: LinkGraph, group: Group, models: Mapping[int, Mapping[str, ModelUses]]
+) -> dict[str, ModelUses]:
     """Add up a minute's uses by model over the templates of a group.
 
     ``models`` are those of all suspect templates. The kinds of template (head, tail, …)
-    describe the same exchanges, so the kind with most uses speaks.
+    describe the same exchanges, and none sees all of them: for each model the kind with
+    most uses of it speaks. Exchanges with different models are different ones.
     """
-    kinds: dict[int, dict[str, int]] = {}
+    kinds: dict[int, dict[str, ModelUses]] = {}
     for facet, uses in models.items():
         node = graph.facets.get(facet)
         if node is not None and node.group == group.number:
             pooled = kinds.setdefault(node.kind, {})
-            for model, count in uses.items():
-                pooled[model] = pooled.get(model, 0) + count
-    most = [(sum(pooled.values()), -kind) for kind, pooled in kinds.items()]
-    return kinds[-max(most)[1]] if most else {}
+            for model, used in uses.items():
+                pooled[model] = pooled.get(model, _UNUSED).and_also(used)
+    spoken: dict[str, ModelUses] = {}
+    for kind in sorted(kinds):
+        for model, used in kinds[kind].items():
+            if used.exchanges > spoken.get(model, _UNUSED).exchanges:
+                spoken[model] = used
+    return spoken
 
 
 def _total(hours: list[MixedHour]) -> int:

@@ -16,7 +16,7 @@ from streams.campaigns.group import Group
 from streams.campaigns.group_features import group_features, owner_count
 from streams.campaigns.groups import Groups
 from streams.campaigns.link_graph import AccountNode, Edge, FacetNode, LinkGraph
-from streams.campaigns.model_mix import pooled_models
+from streams.campaigns.model_mix import ModelUses, pooled_models
 from streams.campaigns.shared_infrastructure import SharedInfrastructure
 from streams.contracts.records import AlertKind, Mode, Severity
 from streams.contracts.stage_batch import StageBatch
@@ -218,15 +218,16 @@ class CampaignsStage(MinuteStage[Output]):
 
     def _sorted_out(
         self, minute: int, rows: list[tuple[Any, ...]]
-    ) -> tuple[list[LinkRow], dict[int, dict[str, int]]]:
+    ) -> tuple[list[LinkRow], dict[int, dict[str, ModelUses]]]:
         """Give the memberships, and by template its uses by model; count traffic."""
         links: list[LinkRow] = []
-        models: dict[int, dict[str, int]] = {}
+        models: dict[int, dict[str, ModelUses]] = {}
         for _, link in rows:
             if link.kind == TRAFFIC:
                 self.note_traffic(minute, link.count, link.facet)
             elif link.kind == MODEL_USES:
-                models.setdefault(link.facet, {})[link.name] = link.count
+                uses = ModelUses.by(link.degree, link.owner, link.count)
+                models.setdefault(link.facet, {})[link.name] = uses
             else:
                 links.append(link)
         return links, models
@@ -422,7 +423,7 @@ class CampaignsStage(MinuteStage[Output]):
         minute: int,
         group: Group,
         campaign: Campaign,
-        models: dict[int, dict[str, int]],
+        models: dict[int, dict[str, ModelUses]],
     ) -> Iterator[Output]:
         """Tell of the moves to other models that a minute's exchanges make plain."""
         uses = pooled_models(self.graph, group, models)
@@ -438,7 +439,7 @@ class CampaignsStage(MinuteStage[Output]):
                 campaign,
                 group,
                 move.summary,
-                severity="warning" if move.kind == "taken_up" else None,
+                severity=move.severity,
             )
 
     def _alert(

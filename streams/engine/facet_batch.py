@@ -258,10 +258,11 @@ class FacetBatch:
         self.since[facets] = turning[first]
         self.newly = turning[first]
 
-    def model_uses(self) -> tuple[Ints, Ints, Ints]:
+    def model_uses(self) -> tuple[Ints, Ints, Ints, Ints, npt.NDArray[Any]]:
         """Count uses of suspect templates by minute and model, from suspicion on.
 
-        Gives where each lies among the minutes, the model's number, and the uses.
+        Gives where each lies among the minutes, the model's number, the uses, by how
+        many owners, and by whom, if it was one: else 0.
         """
         row_minute = _labels(self.row_begin, len(self.count))
         facet = self.facet_at[row_minute]
@@ -269,11 +270,16 @@ class FacetBatch:
             self.before["kind"][facet] < _TEMPLATES
         )
         minute, model = row_minute[told], self.uses["model"][told]
-        order = np.lexsort((model, minute))
-        minute, model = minute[order], model[order]
+        owner = self.uses["owner"][told]
+        order = np.lexsort((owner, model, minute))
+        minute, model, owner = minute[order], model[order], owner[order]
         begin = run_starts(minute, model)
         uses = _sums(self.count[told][order], begin)
-        return minute[begin], model[begin], uses
+        each = run_starts(minute, model, owner)
+        upto = np.searchsorted(each, np.append(begin, len(order)))
+        owners = np.diff(upto)
+        whose = np.where(owners == 1, owner[begin], 0)
+        return minute[begin], model[begin], uses, owners, whose
 
     def update_members(self) -> None:
         """Work out the members' state at the end of each of their minutes.

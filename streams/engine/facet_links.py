@@ -43,17 +43,19 @@ def link_rows(batch: FacetBatch) -> list[LinkTuple]:
 
 def _model_rows(batch: FacetBatch) -> Iterator[LinkTuple]:
     """Tell which models the uses of suspect templates went to, minute by minute."""
-    minute, model, uses = batch.model_uses()
+    minute, model, uses, owners, owner = batch.model_uses()
     number = batch.facet_of[minute]
     names = batch.news.texts["model"]
-    for at, facet, of, count in zip(
+    for at, facet, of, *count in zip(
         batch.minute_of[minute].tolist(),
         batch.facets.rows["hash"][number].tolist(),
         model.tolist(),
         uses.tolist(),
+        owners.tolist(),
+        owner.tolist(),
         strict=True,
     ):
-        yield model_row(at, facet, names[of], count)
+        yield model_row(at, facet, names[of], *count)
 
 
 def _all_members(batch: FacetBatch) -> tuple[Ints, npt.NDArray[Any]]:

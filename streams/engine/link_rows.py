@@ -39,7 +39,8 @@ class LinkRow(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False
     `streams.features.member_table.MEMBER_ROW`. A row of kind `TRAFFIC` is about nobody:
     its ``count`` is the number of all events of the minute that went to a model, and
     ``facet`` the model's hash. One of kind `MODEL_USES` tells how many of the minute's
-    uses of a suspect template went to the model ``name``.
+    uses of a suspect template went to the model ``name``; its ``degree`` counts their
+    owners, and ``owner`` is set where it was one.
     """
 
     minute: int
@@ -70,18 +71,29 @@ LinkTuple = tuple[Any, ...]
 
 def traffic_row(minute: int, model: int, events: int) -> LinkTuple:
     """Make the row that tells the events of a minute and model, by the model's hash."""
-    return _about_nobody(minute, model, TRAFFIC, "", events)
+    return _about_nobody(minute, model, (TRAFFIC, ""), events)
 
 
-def model_row(minute: int, facet: int, model: str, uses: int) -> LinkTuple:
-    """Make the row that tells a minute's uses of a suspect template with a model."""
-    return _about_nobody(minute, facet, MODEL_USES, model, uses)
+def model_row(  # noqa: PLR0917 the fields of a row
+    minute: int, facet: int, model: str, uses: int, owners: int, owner: int
+) -> LinkTuple:
+    """Make the row that tells a minute's uses of a suspect template with a model.
+
+    ``owners`` are so many; ``owner`` is the one, 0 for several.
+    """
+    return _about_nobody(minute, facet, (MODEL_USES, model), uses, (owners, owner))
 
 
 def _about_nobody(
-    minute: int, facet: int, kind: int, name: str, count: int
+    minute: int,
+    facet: int,
+    row: tuple[int, str],
+    count: int,
+    owned: tuple[int, int] = (0, 0),
 ) -> LinkTuple:
-    return (minute, facet, "", kind, name, *_NOTHING, minute, minute, count, *_UNUSED)
+    owners, owner = owned
+    known = (owners, *_UNKNOWN, owner, _UNCREATED)
+    return (minute, facet, "", *row, *known, minute, minute, count, *_UNUSED)
 
 
 _NOBODY: Final = msgspec.structs.astuple(
@@ -107,8 +119,9 @@ _NOBODY: Final = msgspec.structs.astuple(
         slots=0,
     )
 )
-_NOTHING: Final = _NOBODY[5:12]
-"""From ``degree`` to ``created``."""
+_UNKNOWN: Final = _NOBODY[6:10]
+"""From ``exchanges`` to ``families``."""
+_UNCREATED: Final = _NOBODY[11]
 _UNUSED: Final = _NOBODY[15:]
 """From ``events`` on."""
 

@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["next_scores", "score"]
+__all__ = ["next_scores", "score", "steady_advantage"]
 
 _LARGEST: Final = 1e30
 """Scores stop here: all thresholds are far below, and products stay finite."""
@@ -46,3 +46,22 @@ def next_scores(
 def score(scores: Sequence[float]) -> float:
     """Merge the scores of the bets: a mean of e-detectors is one, too."""
     return math.fsum(scores) / len(scores)
+
+
+def steady_advantage(uses: int, exchanges: int, tolerated: float) -> float:
+    """Give the log-likelihood ratio of the best steady share to the tolerated one.
+
+    ``uses`` of all ``exchanges`` so far went to the model. 0 where the tolerated share
+    already explains as many. A score, divided by this ratio, stays an e-detector where
+    the share is any steady one: no share makes the exchanges likelier than the best
+    does (universal inference: Wasserman, Ramdas and Balakrishnan 2020, section 3).
+
+    >>> round(steady_advantage(3, 2000, 0.0003), 2)
+    2.43
+    """
+    share = uses / exchanges
+    if share <= tolerated:
+        return 0.0
+    rest = exchanges - uses
+    others = rest * math.log((1 - share) / (1 - tolerated)) if rest else 0.0
+    return uses * math.log(share / tolerated) + others

@@ -8,17 +8,25 @@ import pytest
 
 from streams.campaigns.group import Group
 from streams.campaigns.link_graph import FacetNode, LinkGraph
-from streams.campaigns.model_mix import KNOWN_AFTER, ModelMix, Move, pooled_models
+from streams.campaigns.model_mix import (
+    KNOWN_AFTER,
+    ModelMix,
+    ModelUses,
+    Move,
+    pooled_models,
+)
 from streams.features.model_traffic import ModelTraffic, model_hash
 
 _HOUR = 60
 _EVERYBODY = 40  # exchanges a minute of all others
+_OWNERS = 80  # of the campaign
 
 
 class Simulation:
-    """A campaign of six exchanges a minute amid others, minute by minute."""
+    """A campaign of some exchanges a minute amid others, minute by minute."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, pace: float = 6) -> None:
+        self.pace = pace
         self.chance = np.random.default_rng(seed)
         self.mix, self.traffic, self.minute = ModelMix(), ModelTraffic(), 0
 
@@ -36,14 +44,14 @@ class Simulation:
         minutes = round(hours * _HOUR)
         for passed in range(minutes):
             now = share + ((until or share) - share) * passed / minutes
-            total = int(self.chance.poisson(6))
+            total = int(self.chance.poisson(self.pace))
             moved = int(self.chance.binomial(total, now))
             theirs = int(self.chance.binomial(_EVERYBODY, others))
             self.traffic.add(self.minute, model_hash(model), moved + theirs)
             left = total - moved + _EVERYBODY - theirs
             self.traffic.add(self.minute, model_hash("usual"), left)
-            uses = {"usual": total - moved, model: moved}
-            uses = {name: count for name, count in uses.items() if count}
+            sent = {"usual": total - moved, model: moved}
+            uses = {name: self._uses(count) for name, count in sent.items() if count}
             if uses:
                 # As after a restart, at any minute.
                 packed = msgspec.msgpack.encode(self.mix)
@@ -51,6 +59,14 @@ class Simulation:
                 moves += self.mix.note(self.minute, uses, self.traffic)
             self.minute += 1
         return moves
+
+    def _uses(self, count: int) -> ModelUses:
+        owners = self.chance.integers(1, _OWNERS + 1, count).tolist()
+        return ModelUses(count, frozenset(owners))
+
+
+def _by(owner: int) -> ModelUses:
+    return ModelUses(1, frozenset({owner}))
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -65,6 +81,8 @@ def test_a_slow_move_to_a_new_model_is_told_in_its_second_hour(seed: int) -> Non
     first = early.run(2, 0.0, until=0.5 / 12, others=0.2)
     assert [move.kind for move in first] == ["taken_up"]
     assert first[0].others > first[0].share
+    assert [move.severity for move in first] == ["info"]
+    assert [move.severity for move in moves] == ["info", "critical"]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -75,6 +93,9 @@ def test_a_quick_move_ahead_of_everybody_is_told_at_once(seed: int) -> None:
     assert {"taken_up", "ahead"} >= {move.kind for move in moves}
     assert moves[-1].kind == "ahead"
     assert moves[-1].share > 3 * moves[-1].others
+    levels = {move.kind: move.severity for move in moves}
+    assert levels.get("taken_up", "warning") == "warning"
+    assert levels["ahead"] == "critical"
     assert simulated.mix.uptakes["newest"].since < 24 * _HOUR + 5
     assert "newest" in moves[-1].summary
 
@@ -110,10 +131,48 @@ def test_a_shift_that_everybody_makes_is_none(seed: int) -> None:
     assert simulated.run(6, 0.8, others=0.8) == []
 
 
+@pytest.mark.parametrize(("owners", "told"), [((7, 7, 7, 7), 0), ((7, 8, 9, 6), 1)])
+def test_what_one_customer_tries_in_one_sitting_is_no_move(
+    owners: tuple[int, ...], told: int
+) -> None:
+    simulated = Simulation(3)
+    simulated.run(24, 0.0)
+    moves = []
+    for owner in owners:
+        moves += simulated.mix.note(
+            simulated.minute, {"newest": _by(owner)}, ModelTraffic()
+        )
+        simulated.minute += 10
+    assert [move.kind for move in moves] == ["taken_up"] * told
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_third_try_of_a_slow_move_tells_it(seed: int) -> None:
+    simulated = Simulation(seed, pace=200 / _HOUR)
+    simulated.run(12, 0.0)
+    # Some 2,000 exchanges without the model do not show a share below 1 in 1,000.
+    moves = []
+    for owner in (1, 2, 3):
+        moves += simulated.run(0.25, 0.0)
+        uses = {"newest": _by(owner)}
+        moves += simulated.mix.note(simulated.minute, uses, ModelTraffic())
+        simulated.minute += 1
+    assert [move.kind for move in moves] == ["taken_up"]
+
+
+def test_one_steady_share_is_seldom_told_however_high_it_is() -> None:
+    told = 0
+    for seed in range(20):
+        simulated = Simulation(seed, pace=200 / _HOUR)
+        told += bool(simulated.run(24, 0.001, others=0.3))
+    # Once in a week of active minutes, at most, is what is promised.
+    assert told <= 20 / 7 + 2
+
+
 def test_models_beyond_the_limit_count_as_one() -> None:
     mix, traffic = ModelMix(), ModelTraffic()
     for number in range(400):
-        mix.note(number, {f"model-{number:03}": 1}, traffic)
+        mix.note(number, {f"model-{number:03}": _by(1)}, traffic)
     assert len(mix.known) + len(mix.uptakes) == 32
     assert mix.hours[-1].uses == {"": 40}
     assert mix.exchanges == 400 > KNOWN_AFTER
@@ -124,6 +183,17 @@ def test_kinds_of_template_are_not_added_up() -> None:
     for facet, kind in ((1, 0), (2, 0), (3, 1), (4, 0)):
         graph.facets[facet] = FacetNode(kind, "", 1, 1, 1.0)
         graph.facets[facet].group = 7 if facet < 4 else 8
-    uses = {1: {"a": 2}, 2: {"a": 1, "b": 3}, 3: {"a": 5}, 4: {"a": 90}, 5: {"a": 1}}
-    assert pooled_models(graph, group, uses) == {"a": 3, "b": 3}
+    uses = {
+        1: {"a": ModelUses(2, frozenset({1}))},
+        2: {"a": ModelUses(2, frozenset({2})), "b": ModelUses(3, unnamed=2)},
+        # Another kind sees less of one model, and another model that no other sees.
+        3: {"a": ModelUses(3, frozenset({3})), "c": ModelUses(1, frozenset({3}))},
+        4: {"a": ModelUses(90, frozenset({4}))},
+        5: {"a": ModelUses(1, frozenset({5}))},
+    }
+    assert pooled_models(graph, group, uses) == {
+        "a": ModelUses(4, frozenset({1, 2})),
+        "b": ModelUses(3, unnamed=2),
+        "c": ModelUses(1, frozenset({3})),
+    }
     assert pooled_models(graph, Group(9, 0), uses) == {}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.models.share_detector import next_scores, score
+from streams.models.share_detector import next_scores, score, steady_advantage
 
 _ODDS = (10.0, 100.0)
 
@@ -61,3 +61,18 @@ def test_scores_stay_finite() -> None:
         scores = next_scores(scores, _ODDS, uses=10**6, exchanges=10**6, tolerated=1e-4)
     assert math.isfinite(score(scores))
     assert score(scores) > 1e20
+
+
+@given(st.integers(0, 60), st.integers(1, 5000), st.floats(1e-4, 0.5), st.floats(0, 1))
+def test_no_steady_share_is_likelier_than_the_advantage_says(
+    uses: int, more: int, tolerated: float, part: float
+) -> None:
+    exchanges = uses + more
+    share = tolerated + part * (1 - tolerated) * 0.999
+    ratio = uses * math.log(share / tolerated)
+    ratio += more * math.log((1 - share) / (1 - tolerated))
+    assert steady_advantage(uses, exchanges, tolerated) >= ratio - 1e-9
+
+
+def test_whoever_uses_nothing_else_has_the_whole_advantage() -> None:
+    assert steady_advantage(5, 5, 0.01) == pytest.approx(5 * math.log(100))

@@ -60,7 +60,7 @@ def test_the_outcome_is_as_expected(name: str, tmp_path: Path) -> None:
         assert pivots
         assert all(expected.pivot_model in alert.summary for alert in pivots)
     # Its customers try what comes out: that it begins to use it is true, and no move.
-    assert expected.pivot_model or all(a.severity == "warning" for a in pivots)
+    assert expected.pivot_model or all(a.severity == "info" for a in pivots)
 
 
 def _run(folder: Path) -> list[Alert]:
