@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -78,7 +79,6 @@ def show() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from streams.models.evidence import resolution_limit
     from streams.models.reference import GROUP_LOOKS, STRATA, WEIGHTS, load_reference
 
     reference = load_reference()
@@ -96,5 +96,5 @@ def show() -> None:
     )
     console.print(
         f"{reference.bystanders.size:,} bystanders: largest e-value "
-        f"{resolution_limit(reference.bystanders.size):,.0f}"
+        f"{reference.member_e_value(math.inf):,.0f}"
     )

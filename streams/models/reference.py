@@ -186,7 +186,14 @@ class Reference(msgspec.Struct, frozen=True):
 
     def assess_member(self, features: Mapping[str, float]) -> float:
         """Give the e-value that an account of a group is more than a bystander."""
-        score = self.models["member"].log_odds(features)
+        return self.member_e_value(self.models["member"].log_odds(features))
+
+    def member_e_value(self, score: float) -> float:
+        """Give the e-value of an account with such a score; infinity has the largest.
+
+        >>> load_reference().member_e_value(float("inf"))
+        1000.0
+        """
         return staged(conformal_p(score, self.bystanders), MEMBER_E_VALUES)
 
     def member_prior(self, features: Mapping[str, float]) -> float:

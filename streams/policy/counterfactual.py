@@ -16,7 +16,6 @@ import msgspec
 from streams.campaigns.group_features import FEATURES
 from streams.campaigns.member_features import MEMBER_FEATURES
 from streams.models.contributions import contributions
-from streams.models.evidence import calibrate, conformal_p
 from streams.models.label_model import cautious
 from streams.models.reference import Reference
 from streams.policy.ladder import Evidence, Step
@@ -192,9 +191,6 @@ def _below(count: int) -> float | None:
 
 def _e_value_below(reference: Reference, needed: float) -> float | None:
     """Give the largest e-value below ``needed`` that an account can have."""
-    bystanders = reference.bystanders
-    possible = (
-        calibrate(conformal_p(score, bystanders), bystanders.size)
-        for score in (*set(bystanders.scores), math.inf)
-    )
-    return max((round(e, 6) for e in possible if e < needed), default=None)
+    scores = {*reference.bystanders.scores, math.inf}
+    possible = map(reference.member_e_value, scores)
+    return max((e_value for e_value in possible if e_value < needed), default=None)

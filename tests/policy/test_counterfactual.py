@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.campaigns.group_features import FEATURES
 from streams.campaigns.member_features import MEMBER_FEATURES
 from streams.models.evidence import RankedScores
-from streams.models.reference import GROUP_LOOKS, Prior, Reference, load_reference
+from streams.models.reference import (
+    GROUP_LOOKS,
+    MEMBER_E_VALUES,
+    Prior,
+    Reference,
+    load_reference,
+)
 from streams.policy.counterfactual import clear_account, clear_group
-from streams.policy.ladder import LADDER, Evidence, climb
+from streams.policy.ladder import LADDER, Evidence, Step, climb
 
 GRID = 1_000_000
 SHIPPED = load_reference()
@@ -106,6 +113,15 @@ def test_an_account_with_the_changed_value_would_not_have_moved(
         assert not told.by_one_feature
         changed = {**member, **dict.fromkeys(told.together, 0.0)}
         assert reference.assess_member(changed) < step.e_value
+
+
+@pytest.mark.parametrize("step", LADDER, ids=lambda step: step.rung)
+def test_the_e_value_that_clears_is_one_that_an_account_can_have(step: Step) -> None:
+    seen = Evidence(0, 60, MEMBER_E_VALUES[-1], 6)
+    told = clear_account(step, seen, None, SHIPPED).evidence
+    (e_value,) = (change for change in told if change.name == "e_value")
+    possible = (0.0, *MEMBER_E_VALUES)
+    assert e_value.clears_at == max(each for each in possible if each < step.e_value)
 
 
 @given(
