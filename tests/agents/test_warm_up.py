@@ -6,7 +6,7 @@ import sys
 
 _PROGRAM = """
 import json, sys
-from streams.agents.warm_up import warm_up
+from streams.agents.warm_up import _as_read, warm_up
 from streams.cli.benchmarks.synthetic import SyntheticEvents
 from streams.engine.replay import Pipeline
 import numpy as np
@@ -25,12 +25,15 @@ warm = signatures()
 pipeline = Pipeline()
 numbers = np.arange(3000)
 pipeline.feed(SyntheticEvents(own_facets=True).values(numbers % 700, numbers // 900))
+pipeline.flush()
+rows = pipeline.stages["llm.requests"][0].dirty_rows()
+Pipeline().stages["llm.requests"][0].restore(_as_read(rows))
 pipeline.close()
 print(json.dumps([warm, signatures()]))
 """
 
 
-def test_nothing_is_left_to_compile_when_events_come() -> None:
+def test_nothing_is_left_to_compile_when_events_or_rows_come() -> None:
     done = subprocess.run(  # noqa: S603  our own program
         [sys.executable, "-c", _PROGRAM], capture_output=True, check=True
     )
