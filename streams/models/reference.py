@@ -30,6 +30,7 @@ from streams.models.evidence import (
 from streams.models.likeness import Likeness
 
 __all__ = [
+    "COMPARING",
     "DETECTORS",
     "GROUP_LOOKS",
     "MEMBER_E_VALUES",
@@ -88,6 +89,10 @@ or one school explains it, whatever organization ids are missing."""
 SHARING: Final = 0.02
 """Share of a group's accounts, discounted by other users, that have payments or
 networks in common."""
+
+
+COMPARING: Final = frozenset({"payer", "place"})
+"""Features that only tell with which groups a group is compared: none has a weight."""
 
 
 def stratum_of(features: Mapping[str, float]) -> str:

@@ -17,13 +17,14 @@ from streams.campaigns.group_features import FEATURES
 from streams.campaigns.member_features import MEMBER_FEATURES
 from streams.models.contributions import contributions
 from streams.models.label_model import cautious
-from streams.models.reference import Reference
+from streams.models.reference import COMPARING, Reference
 from streams.policy.ladder import Evidence, Step
 
 __all__ = ["Change", "Counterfactual", "clear_account", "clear_group"]
 
-_COMPARING: Final = frozenset({"payer", "place", "mixing"})
-"""Features that only tell with which groups a group is compared."""
+_KEPT: Final = COMPARING | {"mixing"}
+"""Features that tell the stratum, and stay: else a group would be cleared by comparing
+it with others."""
 
 _GRID: Final = 1_000_000
 """Steps of a feature between 0 and 1."""
@@ -120,7 +121,7 @@ def clear_group(
     whole = {name: features.get(name, 0.0) for name in FEATURES}
     prior = reference.group_prior(whole)
     changes, together = _clear(
-        {name: x for name, x in whole.items() if name not in _COMPARING},
+        {name: x for name, x in whole.items() if name not in _KEPT},
         lambda changed: (
             reference.assess_group({**whole, **changed}, look, level).e_value * level
             < 1

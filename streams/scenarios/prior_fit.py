@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from streams.models.reference import Prior, stratum_of
+from streams.models.reference import COMPARING, Prior, stratum_of
 from streams.scenarios.reference_harvest import Look, Member
 
 __all__ = ["Example", "fit_prior", "group_prior", "member_prior"]
@@ -21,7 +21,7 @@ __all__ = ["Example", "fit_prior", "group_prior", "member_prior"]
 _LIKENESS_WEIGHT: Final = 1.0
 """Weight of the content's likeness in the joint score, capped by hand: on campaigns
 and bulk jobs that were never seen, content tells next to nothing."""
-_UNFITTED: Final = frozenset({"likeness", "payer", "place"})
+_UNFITTED: Final = COMPARING | {"likeness"}
 """Content, which would learn the corpora, and what tells the stratum."""
 _GROUP_RIDGE: Final = 2e-3
 _MEMBER_RIDGE: Final = 1e-4

@@ -17,7 +17,13 @@ import msgspec
 from streams.campaigns.group_features import FEATURES
 from streams.models.evidence import RankedScores, conformal_p
 from streams.models.likeness import Likeness
-from streams.models.reference import DETECTORS, GROUP_LOOKS, STRATA, stratum_of
+from streams.models.reference import (
+    COMPARING,
+    DETECTORS,
+    GROUP_LOOKS,
+    STRATA,
+    stratum_of,
+)
 from streams.scenarios.detection.intervals import Rate
 from streams.scenarios.prior_fit import group_prior
 from streams.scenarios.reference_builder import (
@@ -30,8 +36,6 @@ __all__ = ["AblationFigures", "AblationPlan", "ablation"]
 
 _SHOWN_LOOKS: Final = (0, 2, 6)
 """Looks up to which campaigns are counted: 25, 100 and 1,600 exchanges."""
-_COMPARING: Final = frozenset({"payer", "place"})
-"""Features that only tell with which groups a group is compared."""
 _SEEDS: Final = 100_000
 """Seeds of populations for each seed; the reference has those below the first."""
 _BENIGN_SEEDS: Final = 50_000
@@ -97,7 +101,7 @@ def ablation(
 
 def _scores() -> Mapping[str, tuple[str, ...]]:
     """Name the scores that are tried, and what each of them leaves out."""
-    known = [name for name in FEATURES if name not in _COMPARING]
+    known = [name for name in FEATURES if name not in COMPARING]
     scores: dict[str, tuple[str, ...]] = {"everything": ()}
     for detector, names in DETECTORS.items():
         scores[f"no {detector}"] = names

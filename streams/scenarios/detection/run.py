@@ -29,10 +29,10 @@ from streams.scenarios.world import World
 
 __all__ = [
     "BATCH_MINUTES",
+    "GroupTest",
     "Progress",
     "Run",
     "Simulated",
-    "Test",
     "run",
     "simulated",
 ]
@@ -51,7 +51,7 @@ class Simulated(NamedTuple):
     events: Events
 
 
-class Test(NamedTuple):
+class GroupTest(NamedTuple):
     """A test of a group that a day's budget paid for: its error level and outcome."""
 
     level: float
@@ -75,7 +75,7 @@ class Run(NamedTuple):
     planned: Mapping[str, int]
     infrastructure: Mapping[str, int]
     seconds: float
-    tests: tuple[Test, ...]
+    tests: tuple[GroupTest, ...]
 
     @property
     def events_per_second(self) -> float:
@@ -176,7 +176,7 @@ class _Decided:
 
     def __init__(self) -> None:
         self.actions: list[Action] = []
-        self.tests: list[Test] = []
+        self.tests: list[GroupTest] = []
         self.alerts: list[Alert] = []
 
     def take(self, outputs: Iterable[Output]) -> list[Action]:
@@ -198,7 +198,7 @@ class _Decided:
     def _ledger(self, decision: Mapping[str, Any]) -> None:
         # A look that confirms a campaign has no budget of its own, so none is left.
         if decision["kind"] == "tested" and decision["budget_left"] > 0:
-            self.tests.append(Test(decision["level"], decision["e_value"]))
+            self.tests.append(GroupTest(decision["level"], decision["e_value"]))
 
 
 class _Truth:
