@@ -13,6 +13,7 @@ from streams.errors import StateError
 from streams.features.account_row import ACCOUNT_ROW, ROW_VERSION
 from streams.features.key_table import SEED, KeyTable
 from streams.features.text_arena import TextArena
+from streams.features.zero_pages import zero_pages
 
 __all__ = ["AccountTable"]
 
@@ -65,9 +66,9 @@ class AccountTable:
         return None if slot < 0 else slot
 
     def _grow(self, capacity: int) -> None:
-        rows = np.zeros(capacity, ACCOUNT_ROW)
+        rows = zero_pages(capacity, ACCOUNT_ROW)
         rows[: len(self.rows)] = self.rows
-        dirty = np.zeros(capacity, bool)
+        dirty = zero_pages(capacity, bool)
         dirty[: len(self._dirty)] = self._dirty
         self.rows, self._dirty = rows, dirty
 

@@ -17,6 +17,7 @@ from streams.features.account_row import INFRASTRUCTURE_KINDS
 from streams.features.key_table import SEED, KeyTable
 from streams.features.stable_hash import stable_hash, stable_hashes
 from streams.features.text_arena import TextArena
+from streams.features.zero_pages import zero_pages
 
 __all__ = ["FacetDirectory", "facet_hash"]
 
@@ -104,7 +105,7 @@ class FacetDirectory:
         size = min(len(self.kinds), capacity)
         for name in ("kinds", "hashes", "counts", "_dirty"):
             old = getattr(self, name)
-            new = np.zeros(capacity, old.dtype)
+            new = zero_pages(capacity, old.dtype)
             new[:size] = old[:size]
             setattr(self, name, new)
 

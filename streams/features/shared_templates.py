@@ -18,6 +18,7 @@ import numpy.typing as npt
 from streams.contracts.compiled import columns, loops
 from streams.errors import StateError
 from streams.features.account_row import TEMPLATE_KINDS
+from streams.features.zero_pages import zero_pages
 
 __all__ = ["PAGE", "PAGES", "SHARED_KINDS", "SLOTS", "SharedTemplates"]
 
@@ -58,7 +59,7 @@ class SharedTemplates:
         self._last_slot = np.uint32(slots - 1)
         self._count = 0
         self._written = 0
-        self._ring = np.zeros(self._size, _RECORD)
+        self._ring = zero_pages(self._size, _RECORD)
         # Of each slot the latest use: its request's number times 4, plus its column.
         self._latest = np.full(slots, _NEVER)
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from streams.contracts.byte_column import PADDING, ByteColumn
 from streams.contracts.compiled import loops
+from streams.features.zero_pages import zero_pages
 
 __all__ = ["TextArena"]
 
@@ -99,6 +100,6 @@ class TextArena:
 
 
 def _longer(array: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
-    longer = np.zeros(size, array.dtype)
+    longer = zero_pages(size, array.dtype)
     longer[: len(array)] = array
     return longer

@@ -39,6 +39,9 @@ _LEAST_ACCOUNTS: Final = 200_000
 _COST_EVENTS: Final = 200_000
 _FEED: Final = 20_000  # events made and given at a time
 _EVENTS_PER_MINUTE: Final = 50_000
+_WARM_UP: Final = 60_000
+"""Accounts of a first pipeline, which is thrown away: more than a minute's, so that the
+buffers for a minute and for what is fed do not count as accounts' memory."""
 _SILENCE: Final = 40 * 24 * 60
 """Minutes after which accounts and facets that sent nothing more are forgotten; the
 rule is 30 days."""
@@ -64,8 +67,9 @@ class _Answer(msgspec.Struct, frozen=True):
 class MemoryResult(msgspec.Struct, frozen=True):
     """By number of accounts, as text: a JSON object has no other keys.
 
-    ``with_own_facets`` is for accounts with a network and a payment of their own each,
-    whose directory entries are counted in; otherwise 2,000 are shared.
+    ``with_own_facets`` is for accounts with a network of their own each, besides the
+    payment that each has, whose directory entries are counted in; otherwise 2,000
+    networks are shared.
     """
 
     bytes_per_account: dict[str, float]
@@ -189,8 +193,8 @@ def _resident() -> int:
 def _answer(asked: _Asked) -> _Answer:
     search_seldom()  # as a worker does
     rng = np.random.default_rng(3)
-    warm = _Crowd(5_000, own_facets=asked.own_facets)
-    warm.send(np.arange(5_000))
+    warm = _Crowd(_WARM_UP, own_facets=asked.own_facets)
+    warm.send(np.arange(_WARM_UP))
     warm.close()
     del warm
     repeats = max(1, _LEAST_ACCOUNTS // asked.accounts)
