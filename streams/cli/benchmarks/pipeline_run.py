@@ -27,12 +27,13 @@ class PipelineRun(msgspec.Struct, frozen=True):
     """What workers did with a backlog of llm.requests.
 
     ``measured`` ends when the backlog is committed; ``drain_seconds`` later every stage
-    had committed what came of it, up to alerts and actions.
+    had committed what came of it, up to alerts and actions. ``published`` ends then.
     """
 
     measured: Measured
     drain_seconds: float
     workers: int
+    published: Measured
 
 
 def run_backlog(
@@ -73,12 +74,18 @@ def run_backlog(
             if sum(offsets.committed()) < sum(goal) / 2:
                 began, used, broker, before = reading()
         ended = offsets.wait(REQUESTS, goal, team, timeout=_TIMEOUT, seen=progress)
-        used = cpu_seconds(pids) - used
-        broker = cpu_seconds([stand.broker_pid]) - broker
         events = sum(offsets.committed()) - before
+
+        def until(end: float) -> Measured:
+            taken = cpu_seconds(pids) - used
+            return Measured(
+                events, end - began, taken, cpu_seconds([stand.broker_pid]) - broker
+            )
+
+        measured = until(ended)
         drained = _wait_until_published(config, last_minute)
-    measured = Measured(events, ended - began, used, broker)
-    return PipelineRun(measured, drained - ended, workers)
+        published = until(drained)
+    return PipelineRun(measured, drained - ended, workers, published)
 
 
 def _wait_until_published(config: Config, minute: int) -> float:

@@ -38,7 +38,11 @@ ADVICE: Final = {
 
 
 class ScalingResult(NamedTuple):
-    """Runs by number of workers, what they cost, and what the model makes of it."""
+    """Runs by number of workers, what they cost, and what the model makes of it.
+
+    All counts until the last stage has published what came of the events: the later
+    stages may lag behind the first, and their work belongs to it.
+    """
 
     runs: dict[int, list[PipelineRun]]
     loader_seconds_per_event: float
@@ -47,7 +51,7 @@ class ScalingResult(NamedTuple):
 
     def rate(self, workers: int) -> float:
         """Give the median events per second of so many workers."""
-        return median(run.measured.rate for run in self.runs[workers])
+        return median(run.published.rate for run in self.runs[workers])
 
     def as_json(self) -> dict[str, Any]:
         """Give measured and predicted rates, shares of the machine, and the plans."""
@@ -55,8 +59,8 @@ class ScalingResult(NamedTuple):
         partitions = load_topics()["llm.requests"].partitions
         points = {}
         for workers, runs in self.runs.items():
-            one = min(runs, key=lambda r: abs(r.measured.rate - self.rate(workers)))
-            m = one.measured
+            one = min(runs, key=lambda r: abs(r.published.rate - self.rate(workers)))
+            m = one.published
             at = Deployment(workers, partitions, cores, cores, self.flush_interval)
             model = predict(self.demands, at)
             points[str(workers)] = {
@@ -126,12 +130,12 @@ def _demands(runs: list[PipelineRun], costs: Any, hottest: float) -> Demands:
     The time in which it stands still is taken from the same runs of one worker, so
     that point of the model is met by construction; two workers are its test.
     """
-    worker = median(run.measured.cpu_seconds / run.measured.events for run in runs)
-    broker = median(run.measured.broker_seconds / run.measured.events for run in runs)
-    seconds = median(run.measured.seconds / run.measured.events for run in runs)
+    worker = median(run.published.cpu_seconds / run.published.events for run in runs)
+    broker = median(run.published.broker_seconds / run.published.events for run in runs)
+    seconds = median(run.published.seconds / run.published.events for run in runs)
     later = costs.facets + costs.campaigns
     return Demands(
-        accounts=worker - later,
+        accounts=max(worker - later, 0.0),
         facets=costs.facets,
         campaigns=costs.campaigns,
         broker=broker,

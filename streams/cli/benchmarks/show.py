@@ -207,7 +207,7 @@ def scaling_table(result: ScalingResult) -> Table:
         cells = [
             f"{workers} measured",
             f"{point['events_per_second']:,.0f}",
-            f"{point['predicted']:,.0f}",
+            f"{point['predicted']:,.0f} ({point['model_error']:+.0%})",
             f"{share['workers']:.0%} of CPU",
             f"{share['broker']:.0%}",
             point["predicted_bottleneck"],

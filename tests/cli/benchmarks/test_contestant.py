@@ -75,6 +75,7 @@ def test_scaling_measures_both_points_and_plans(stand: Stand, traffic: Path) -> 
         assert point["predicted"] > 0
     # One worker is what the model was made from; the machine may bound it, too.
     assert told["workers"]["1"]["model_error"] == pytest.approx(0, abs=0.01)
+    assert all(demand >= 0 for demand in told["demands_us"].values())
     assert told["plans"][-1]["events_per_second"] == 1_000_000
 
 
