@@ -337,10 +337,8 @@ class AccountsStage:
         if marker == self._flushed:
             return []
         self._flushed = marker
-        rows = [
-            Row(_ACCOUNT + account_id.encode(), packed)
-            for account_id, packed in self.accounts.take_dirty()
-        ]
+        ids, packed_rows = self.accounts.take_dirty_columns()
+        rows = list(map(Row, map(_ACCOUNT.__add__, ids), packed_rows))
         rows += [
             Row(_FACET + bytes([kind]) + name.encode(), packed)
             for kind, name, packed in self.directory.take_dirty()

@@ -100,21 +100,27 @@ class AccountTable:
 
         None stands for the bytes of an account that was removed.
         """
+        ids, found = self.take_dirty_columns()
+        return [(each.decode(), row) for each, row in zip(ids, found, strict=True)]
+
+    def take_dirty_columns(self) -> tuple[list[bytes], list[bytes | None]]:
+        """Give what `take_dirty` does as two lists, the ids in UTF-8."""
         slots = np.flatnonzero(self._dirty[: len(self)])
         self._dirty[slots] = False
         rows = self.rows[slots]
         packed, size = rows.tobytes(), ACCOUNT_ROW.itemsize
-        ids = self.texts.texts(slots)
+        ids = self.texts.values(slots)
         found: list[bytes | None] = [
             packed[at : at + size] for at in range(0, len(packed), size)
         ]
         for number in np.flatnonzero(rows["version"] == 0).tolist():
             found[number] = None
-        dirty = list(zip(ids, found, strict=True))
-        self._gone.difference_update(ids)
-        dirty += [(account_id, None) for account_id in sorted(self._gone)]
-        self._gone.clear()
-        return dirty
+        if self._gone:
+            self._gone.difference_update(each.decode() for each in ids)
+            ids += [account_id.encode() for account_id in sorted(self._gone)]
+            found += [None] * len(self._gone)
+            self._gone.clear()
+        return ids, found
 
     def restore(self, rows: Iterable[tuple[str, bytes | None]]) -> None:
         """Set rows from what `take_dirty` gave; `StateError` on another layout."""

@@ -57,18 +57,7 @@ class TextArena:
             self._size = _longer(self._size, 2 * count)
         self._at[self._count : count] = ends - texts.size
         self._size[self._count : count] = texts.size
-        if loops():
-            from streams.features.text_loops import copy_loop  # noqa: PLC0415  numba
-
-            copy_loop(texts.block, texts.at, texts.size, self._block, self._end)
-            self._end, self._count = end, count
-            return
-        total = int(texts.size.sum())
-        within = np.arange(total) - np.repeat(
-            np.cumsum(texts.size) - texts.size, texts.size
-        )
-        source = np.repeat(texts.at, texts.size) + within
-        self._block[self._end : end] = texts.block[source]
+        _copy(texts, self._block, self._end)
         self._end, self._count = end, count
 
     def column(self, rows: Rows) -> ByteColumn:
@@ -87,16 +76,34 @@ class TextArena:
 
     def values(self, rows: Rows) -> list[bytes]:
         """Give the texts of rows in UTF-8."""
-        view = self._block.data
-        at, size = self._at[rows].tolist(), self._size[rows].tolist()
-        places = zip(at, size, strict=True)
-        return [view[start : start + length].tobytes() for start, length in places]
+        texts = self.column(rows)
+        ends = np.cumsum(texts.size)
+        block = np.empty(int(texts.size.sum()), np.uint8)
+        _copy(texts, block, 0)
+        packed = block.tobytes()
+        places = zip((ends - texts.size).tolist(), ends.tolist(), strict=True)
+        return [packed[start:end] for start, end in places]
 
     def keep(self, rows: Rows) -> None:
         """Keep only these rows, in this order; the memory of the others is freed."""
         kept = self.column(rows)
         self._clear()
         self.append(kept)
+
+
+def _copy(texts: ByteColumn, block: npt.NDArray[np.uint8], begin: int) -> None:
+    """Copy texts back to back into a block, from ``begin`` on."""
+    if loops():
+        from streams.features.text_loops import copy_loop  # noqa: PLC0415  numba
+
+        copy_loop(texts.block, texts.at, texts.size, block, begin)
+        return
+    total = int(texts.size.sum())
+    within = np.arange(total) - np.repeat(
+        np.cumsum(texts.size) - texts.size, texts.size
+    )
+    source = np.repeat(texts.at, texts.size) + within
+    block[begin : begin + total] = texts.block[source]
 
 
 def _longer(array: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
