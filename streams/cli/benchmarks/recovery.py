@@ -63,7 +63,7 @@ class _Source:
     """Synthetic events with their partitions; event time goes on from call to call."""
 
     def __init__(self) -> None:
-        self._events = SyntheticEvents(own_facets=False)
+        self._events = SyntheticEvents(own_facets=False, own_payments=True)
         self._count = load_topics()[REQUESTS].partitions
         self.minute = 0
 

@@ -28,7 +28,7 @@ _START: Final = (
     1_772_409_600_000  # 2026-03-02 in ms; its varint has 6 bytes for decades
 )
 _SHARED: Final = 2_000
-"""Networks when accounts do not have their own, as behind carriers and proxies."""
+"""Networks and payments when accounts do not have their own."""
 _HEX: Final = np.frombuffer(b"".join(b"%02x" % n for n in range(256)), "<u2")
 _HASHES_AT: Final = int(np.dtype(SKETCH_DTYPE).fields["system"][1])  # type: ignore[index]  # it has fields
 _SKETCH: Final = bytes([SKETCH_VERSION]) + b"S" * (SKETCH_BYTES - 1)
@@ -48,11 +48,15 @@ def account_ids(numbers: Ints) -> list[str]:
 class SyntheticEvents:
     """Makes framed RequestEvents; ``own_facets`` gives each account its own network.
 
-    Each account pays for itself: nobody has evidence against them.
+    With ``own_payments`` each account pays for itself although networks are shared, as
+    behind carriers: that is no evidence. Who shares both is followed by later stages.
     """
 
-    def __init__(self, *, own_facets: bool, seed: int = 7) -> None:
+    def __init__(
+        self, *, own_facets: bool, own_payments: bool = False, seed: int = 7
+    ) -> None:
         self._own = own_facets
+        self._own_payments = own_facets or own_payments
         self._rng = np.random.default_rng(seed)
         self._made = 0
         event = {
@@ -84,11 +88,13 @@ class SyntheticEvents:
         rows = np.tile(self._template, (count, 1))
         numbers = np.arange(self._made, self._made + count)
         self._made += count
-        facets = accounts if self._own else accounts % _SHARED
+        shared = accounts % _SHARED
+        facets = accounts if self._own else shared
+        payments = accounts if self._own_payments else shared
         self._put(rows, _ACCOUNT, _hex(_identity(accounts)))
         self._put(rows, _EVENT, _hex(_wide(numbers)))
         self._put(rows, _NETWORK, _hex(_identity(facets)[:, 4:]))
-        self._put(rows, _PAYMENT, _hex(_identity(accounts + 1)[:, 4:]))
+        self._put(rows, _PAYMENT, _hex(_identity(payments + 1)[:, 4:]))
         self._put(rows, _time_bytes(), _varint(_START + minutes * MS_PER_MINUTE))
         hashes = self._places[_SKETCH] + _HASHES_AT
         wide = SKETCH_BYTES - _HASHES_AT

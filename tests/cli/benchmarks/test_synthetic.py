@@ -7,11 +7,16 @@ from streams.cli.benchmarks.synthetic import SyntheticEvents, account_ids
 from streams.contracts import decode_chunk
 
 
-@pytest.mark.parametrize("own_facets", [True, False])
-def test_events_are_of_the_accounts_and_minutes_asked_for(own_facets: bool) -> None:
+@pytest.mark.parametrize(
+    ("own_facets", "own_payments"), [(True, False), (False, False), (False, True)]
+)
+def test_events_are_of_the_accounts_and_minutes_asked_for(
+    own_facets: bool, own_payments: bool
+) -> None:
     numbers = np.arange(0, 300_000, 97)
     minutes = np.arange(len(numbers)) // 100
-    values = SyntheticEvents(own_facets=own_facets).values(numbers, minutes)
+    source = SyntheticEvents(own_facets=own_facets, own_payments=own_payments)
+    values = source.values(numbers, minutes)
     frame, _, rejected = decode_chunk("RequestEvent", values)
     assert not rejected
     assert frame["account_id"].to_list() == account_ids(numbers)
@@ -21,7 +26,8 @@ def test_events_are_of_the_accounts_and_minutes_asked_for(own_facets: bool) -> N
     assert frame["sketch"].n_unique() == len(numbers)
     facets = numbers if own_facets else numbers % 2_000
     assert frame["network"].n_unique() == len(np.unique(facets))
-    assert frame["payment"].n_unique() == len(numbers)
+    payments = len(numbers) if own_payments else len(np.unique(facets))
+    assert frame["payment"].n_unique() == payments
 
 
 def test_five_million_accounts_have_ids_of_their_own() -> None:
