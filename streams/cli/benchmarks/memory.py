@@ -67,9 +67,8 @@ class _Answer(msgspec.Struct, frozen=True):
 class MemoryResult(msgspec.Struct, frozen=True):
     """By number of accounts, as text: a JSON object has no other keys.
 
-    ``with_own_facets`` is for accounts with a network of their own each, besides the
-    payment that each has, whose directory entries are counted in; otherwise 2,000
-    networks are shared.
+    ``with_own_facets`` is for accounts with a network and a payment of their own each,
+    whose directory entries are counted in; otherwise 20,000 accounts share theirs.
     """
 
     bytes_per_account: dict[str, float]

@@ -27,8 +27,9 @@ _PAYMENT: Final = b"P" * 16
 _START: Final = (
     1_772_409_600_000  # 2026-03-02 in ms; its varint has 6 bytes for decades
 )
-_SHARED: Final = 2_000
-"""Networks and payments when accounts do not have their own."""
+_SHARING: Final = 20_000
+"""Accounts with the same network and payment when they do not have their own: a
+carrier's and a reseller's. Where some dozens share both, each of them is suspect."""
 _HEX: Final = np.frombuffer(b"".join(b"%02x" % n for n in range(256)), "<u2")
 _HASHES_AT: Final = int(np.dtype(SKETCH_DTYPE).fields["system"][1])  # type: ignore[index]  # it has fields
 _SKETCH: Final = bytes([SKETCH_VERSION]) + b"S" * (SKETCH_BYTES - 1)
@@ -88,7 +89,7 @@ class SyntheticEvents:
         rows = np.tile(self._template, (count, 1))
         numbers = np.arange(self._made, self._made + count)
         self._made += count
-        shared = accounts % _SHARED
+        shared = accounts // _SHARING
         facets = accounts if self._own else shared
         payments = accounts if self._own_payments else shared
         self._put(rows, _ACCOUNT, _hex(_identity(accounts)))

@@ -24,7 +24,7 @@ def test_events_are_of_the_accounts_and_minutes_asked_for(
     assert ((at - at[0]) // 60_000 == minutes).all()
     assert frame["event_id"].n_unique() == len(numbers)
     assert frame["sketch"].n_unique() == len(numbers)
-    facets = numbers if own_facets else numbers % 2_000
+    facets = numbers if own_facets else numbers // 20_000
     assert frame["network"].n_unique() == len(np.unique(facets))
     payments = len(numbers) if own_payments else len(np.unique(facets))
     assert frame["payment"].n_unique() == payments
