@@ -100,7 +100,8 @@ DETECTOR_NOTES: Final = (
         "move to a new model",
         "experimental",
         "Of found campaigns only, pooled over their templates, minute by minute: has a "
-        "model been taken up that the campaign never used (warning), and is it used "
+        "model been taken up that the campaign never used (information; a warning "
+        "where it is used more than by everybody else so far), and is it surely used "
         "more than by everybody else in the same minutes (critical)? River's ADWIN, "
         "hour by hour, for shifts between models in use, beyond everybody's own.",
         "Shin, Ramdas and Rinaldo 2022 (e-detectors); Bifet and Gavaldà 2007 (ADWIN)",
