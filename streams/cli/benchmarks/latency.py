@@ -49,6 +49,7 @@ _WARM_UP: Final = 0.4
 """Share of the traffic that is processed before: campaigns must be there to act on."""
 _TIMEOUT: Final = 300.0  # s
 _SETTLE: Final = 3.0  # s after the last event, for its actions to arrive
+_LOADED: Final = 8.0  # s; by then a worker has loaded what it loads behind its start
 _POLL: Final = 0.05  # s
 _ANSWERS: Final = 3  # of the broker on the way
 _LATER_STAGES: Final = 2
@@ -150,6 +151,7 @@ def _warm_worker(
         with stand.worker(config, bound=True) as worker:
             offsets.wait(REQUESTS, goal, [worker], timeout=_TIMEOUT)
             offsets.wait_until_still()
+            time.sleep(_LOADED)
             yield config
             worker.check()
 
