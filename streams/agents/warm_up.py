@@ -12,6 +12,7 @@ from typing import Final
 from streams.bus.record_batch import encode_headers, record_batches
 from streams.bus.record_columns import byte_column, read_records
 from streams.contracts import encode
+from streams.contracts.time_units import MS_PER_MINUTE
 from streams.engine.replay import Pipeline
 from streams.engine.row_block import RowBlock
 from streams.engine.stage import Row
@@ -21,7 +22,6 @@ __all__ = ["load_the_rest", "warm_up"]
 
 _ACCOUNTS: Final = 64
 _LATER: Final = ("river.drift", "river.linear_model")
-_MINUTE: Final = 60_000  # ms
 
 
 def warm_up() -> None:
@@ -61,7 +61,7 @@ def _event(minute: int, number: int) -> bytes:
         "RequestEvent",
         {
             "event_id": f"{minute}-{number}",
-            "occurred_at": minute * _MINUTE + number,
+            "occurred_at": minute * MS_PER_MINUTE + number,
             "account_id": f"account-{number % (_ACCOUNTS // 2)}",
             "request_model": "model",
             "network": f"network-{number % 2}",

@@ -219,20 +219,8 @@ class ModelMix(msgspec.Struct, array_like=True):
             found = self._test(minute, model, (used, total), traffic)
             moves += [found] if found else []
         if self.exchanges >= KNOWN_AFTER:
-            self.unseen = next_scores(
-                self.unseen,
-                _UPTAKE_ODDS,
-                uses=0,
-                exchanges=total,
-                tolerated=self._tolerated(),
-            )
-            self.unseen_steady = next_scores(
-                self.unseen_steady,
-                _UPTAKE_ODDS,
-                uses=0,
-                exchanges=total,
-                tolerated=_TOLERATED_SHARE,
-            )
+            self.unseen = _bet(self.unseen, 0, total, self._tolerated())
+            self.unseen_steady = _bet(self.unseen_steady, 0, total, _TOLERATED_SHARE)
         self.exchanges += total
         return moves
 
@@ -302,20 +290,8 @@ class ModelMix(msgspec.Struct, array_like=True):
         """Bet on the minute's new tries in two ways; a mean is an e-detector, too."""
         used, total = counted
         tries = uptake.new_tries(minute, used)
-        uptake.scores = next_scores(
-            uptake.scores,
-            _UPTAKE_ODDS,
-            uses=tries,
-            exchanges=total,
-            tolerated=uptake.tolerated,
-        )
-        uptake.steady = next_scores(
-            uptake.steady,
-            _UPTAKE_ODDS,
-            uses=tries,
-            exchanges=total,
-            tolerated=_TOLERATED_SHARE,
-        )
+        uptake.scores = _bet(uptake.scores, tries, total, uptake.tolerated)
+        uptake.steady = _bet(uptake.steady, tries, total, _TOLERATED_SHARE)
         steady = score(uptake.steady) * math.exp(
             -steady_advantage(uptake.tries, self.exchanges + total, _TOLERATED_SHARE)
         )
@@ -396,6 +372,15 @@ def pooled_models(
             if used.exchanges > spoken.get(model, _UNUSED).exchanges:
                 spoken[model] = used
     return spoken
+
+
+def _bet(
+    scores: list[float], tries: int, exchanges: int, tolerated: float
+) -> list[float]:
+    """Bet on a minute's tries of a model, in the test whether it is taken up."""
+    return next_scores(
+        scores, _UPTAKE_ODDS, uses=tries, exchanges=exchanges, tolerated=tolerated
+    )
 
 
 def _total(hours: list[MixedHour]) -> int:

@@ -129,7 +129,8 @@ class CampaignsStage(MinuteStage[Output]):
         for link in links:
             self._put(link)
         touched = self._recounted(minute, links)
-        for facet in chain(filter(self._is_grown, sorted(facets)), self._due(touched)):
+        asked = chain(sorted(facets), self._due(touched))
+        for facet in filter(self._is_grown, asked):
             for into, merged in self._link_groups(facet):
                 accounts = touched.pop(merged, set())
                 touched.setdefault(into, set()).update(accounts)
@@ -266,8 +267,6 @@ class CampaignsStage(MinuteStage[Output]):
 
     def _link_groups(self, facet: int) -> Iterator[tuple[int, int]]:
         """Merge the groups that a grown facet shows to be one; yield (into, from)."""
-        if not self._is_grown(facet):
-            return
         self.graph.facets[facet].next_check = 2 * len(self.graph.members[facet])
         numbers = self.groups.partners(facet, self.state.campaigns)
         if len(numbers) < 2:

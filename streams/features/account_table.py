@@ -12,6 +12,7 @@ from streams.contracts.byte_column import ByteColumn
 from streams.errors import StateError
 from streams.features.account_row import ACCOUNT_ROW, ROW_VERSION
 from streams.features.key_table import SEED, KeyTable
+from streams.features.segments import last_of_each
 from streams.features.text_arena import TextArena
 from streams.features.zero_pages import zero_pages
 
@@ -145,9 +146,7 @@ class AccountTable:
         slots = self.slots_of(account_ids)
         gone = slots[:0]
         if not present.all():
-            last = np.empty(len(self), np.int64)
-            last[slots] = np.arange(len(slots))  # of a repeated index, the last is kept
-            final = last[slots] == np.arange(len(slots))
+            final = last_of_each(slots, len(self))
             gone, slots = slots[final & ~present], slots[final & present]
             packed = packed.select(final & present)
         table = packed.matrix(size).view(ACCOUNT_ROW)[:, 0]

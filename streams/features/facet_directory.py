@@ -15,6 +15,7 @@ import numpy.typing as npt
 from streams.contracts.byte_column import ByteColumn
 from streams.features.account_row import INFRASTRUCTURE_KINDS
 from streams.features.key_table import SEED, KeyTable
+from streams.features.segments import last_of_each
 from streams.features.stable_hash import stable_hash, stable_hashes
 from streams.features.text_arena import TextArena
 from streams.features.zero_pages import zero_pages
@@ -175,9 +176,7 @@ class FacetDirectory:
         numbers, present = self.numbers_of(kind, identifiers), packed.present
         gone = numbers[:0]
         if not present.all():
-            last = np.empty(len(self), np.int64)
-            last[numbers] = np.arange(len(numbers))  # of repeated ones the last is kept
-            final = last[numbers] == np.arange(len(numbers))
+            final = last_of_each(numbers, len(self))
             gone, numbers = numbers[final & ~present], numbers[final & present]
             packed = packed.select(final & present)
         self.counts[numbers] = packed.matrix(_PACKED.itemsize).view(_PACKED)[:, 0]

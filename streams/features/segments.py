@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["run_starts", "running", "segment_rank"]
+__all__ = ["last_of_each", "run_starts", "running", "segment_rank"]
 
 
 def run_starts(*sorted_columns: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
@@ -55,3 +55,15 @@ def running(
     before = base.astype(np.int64) - (total[begin] - values[begin])
     up: npt.NDArray[np.int64] = total + np.repeat(before, lengths, axis=0)
     return up
+
+
+def last_of_each(numbers: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.bool_]:
+    """Mark where each number stands for the last time; they lie below ``count``.
+
+    >>> last_of_each(np.array([4, 0, 4]), 5).tolist()
+    [False, True, True]
+    """
+    places = np.arange(len(numbers))
+    last = np.empty(count, np.int64)
+    last[numbers] = places  # of a repeated index, the last is kept
+    return np.asarray(last[numbers] == places, np.bool_)
