@@ -12,9 +12,13 @@ import math
 from bisect import bisect_left, bisect_right
 from typing import Final
 
-from streams.contracts.time_units import MINUTES_PER_DAY
-
-__all__ = ["batch_mates", "batch_pairs", "batched_accounts", "surprise"]
+__all__ = [
+    "batch_mates",
+    "batch_pairs",
+    "batched_accounts",
+    "others_within",
+    "surprise",
+]
 
 _NEAR: Final = 30
 """Minutes within which accounts count as opened together."""
@@ -25,16 +29,16 @@ _DECADES: Final = 10.0
 """Powers of ten of improbability that count as 1: more tell no more."""
 
 
-def batch_mates(created: list[int], minute: int) -> int:
+def batch_mates(created: list[int], minute: int, of_day: int) -> int:
     """Count the others opened within half an hour of ``minute``; 0 in a rush.
 
-    ``created`` is sorted and has ``minute`` itself.
+    ``created`` is sorted and has ``minute`` itself; ``of_day`` are the others opened
+    within a day of it.
 
-    >>> batch_mates([5, 7, 9], 7), batch_mates([5, *range(7, 1000)], 7)
+    >>> batch_mates([5, 7, 9], 7, of_day=2), batch_mates([5, 7, 9], 7, of_day=999)
     (2, 0)
     """
-    near = _others(created, minute, _NEAR)
-    of_day = _others(created, minute, MINUTES_PER_DAY)
+    near = others_within(created, minute, _NEAR)
     return near if near >= _MIN_BATCH_SHARE * of_day else 0
 
 
@@ -51,8 +55,8 @@ def batched_accounts(created: list[int], window: int) -> float:
     chance = (_NEAR + 0.5) / (window + 0.5)
     found, expected = 0, []
     for minute in created:
-        found += _others(created, minute, _NEAR) > 0
-        expected.append(1 - (1 - chance) ** _others(created, minute, window))
+        found += others_within(created, minute, _NEAR) > 0
+        expected.append(1 - (1 - chance) ** others_within(created, minute, window))
     return _scaled(surprise(found, len(created), math.fsum(expected)))
 
 
@@ -92,7 +96,14 @@ def surprise(found: int, trials: int, expected: float) -> float:
     return trials * bound
 
 
-def _others(created: list[int], minute: int, within: int) -> int:
+def others_within(created: list[int], minute: int, within: int) -> int:
+    """Count the others opened so many minutes before or after ``minute``, at most.
+
+    ``created`` is sorted and has ``minute`` itself.
+
+    >>> others_within([5, 7, 9, 99], 7, within=2)
+    2
+    """
     last = bisect_right(created, minute + within)
     return last - bisect_left(created, minute - within) - 1
 

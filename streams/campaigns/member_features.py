@@ -7,14 +7,19 @@ nothing else in common with the group is a bystander, and is compared with bysta
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right, insort
+from bisect import insort
+from collections.abc import Iterable
 from typing import Final
 
-from streams.campaigns.creation_batches import batch_mates
+from streams.campaigns.creation_batches import batch_mates, others_within
 from streams.campaigns.group import Group
 from streams.campaigns.link_graph import LinkGraph
 from streams.contracts.time_units import MINUTES_PER_DAY, MINUTES_PER_WEEK
-from streams.features.account_row import INFRASTRUCTURE_KINDS, TEMPLATE_KINDS
+from streams.features.account_row import (
+    FACET_KINDS,
+    INFRASTRUCTURE_KINDS,
+    TEMPLATE_KINDS,
+)
 
 __all__ = ["MEMBER_FEATURES", "GroupProfile"]
 
@@ -31,7 +36,17 @@ MEMBER_FEATURES: Final = (
 _USES_SCALE: Final = 6  # log2 of 64 uses
 _TEMPLATES_SCALE: Final = 4
 _BATCH_SCALE: Final = 3  # log2 of 8 accounts
+_DECIMALS: Final = 6
 _MIN_SHARING: Final = 2
+
+
+def _scaled(count: int, scale: int) -> float:
+    return round(min(math.log2(1 + count) / scale, 1.0), _DECIMALS)
+
+
+_USES: Final = tuple(_scaled(uses, _USES_SCALE) for uses in range(2**_USES_SCALE))
+_MATES: Final = tuple(_scaled(mates, _BATCH_SCALE) for mates in range(2**_BATCH_SCALE))
+"""Features by count, looked up; larger counts have 1.0."""
 
 
 class GroupProfile:
@@ -42,7 +57,6 @@ class GroupProfile:
         self._group = group
         self._created: list[int] = []
         self._users: dict[int, int] = {}
-        self._shared: set[int] = set()
         for account in group.uses:
             self.join(account)
 
@@ -56,54 +70,60 @@ class GroupProfile:
 
     def link(self, facet: int) -> None:
         """Count one more of the group's accounts on an infrastructure facet."""
-        users = self._users[facet] = self._users.get(facet, 0) + 1
-        if users == _MIN_SHARING:
-            self._shared.add(facet)
+        self._users[facet] = self._users.get(facet, 0) + 1
 
     def member(self, account: str) -> dict[str, float]:
         """Describe an account of the group; names as in `MEMBER_FEATURES`, 0 to 1."""
         node = self._graph.accounts[account]
         uses = self._group.uses[account]
-        first = self._graph.sorted_edges(account).first
-        known = node.created >= 0
-        features = {
-            "uses": math.log2(1 + uses) / _USES_SCALE,
-            "templates": (self._templates(account) - 1) / _TEMPLATES_SCALE,
-            "share": uses / max(node.events, 1),
-            "infrastructure": self._infrastructure(account),
-            "cohort": self._cohort(node.created) if known else 0.0,
-            "batch": self._batch(node.created) if known else 0.0,
-            "young": float(known and 0 <= first - node.created < MINUTES_PER_WEEK),
+        edges = self._graph.sorted_edges(account)
+        created = node.created
+        cohort = batch = 0.0
+        young = False
+        if created >= 0:
+            cohort, batch = self._opened_with(created)
+            young = 0 <= edges.first - created < MINUTES_PER_WEEK
+        templates = (self._templates(edges.templates) - 1) / _TEMPLATES_SCALE
+        return {
+            "uses": _USES[uses] if uses < len(_USES) else 1.0,
+            "templates": round(min(templates, 1.0), _DECIMALS),
+            "share": round(min(uses / max(node.events, 1), 1.0), _DECIMALS),
+            "infrastructure": self._infrastructure(edges.infrastructure),
+            "cohort": cohort,
+            "batch": batch,
+            "young": 1.0 if young else 0.0,
         }
-        return {name: round(min(value, 1.0), 6) for name, value in features.items()}
 
-    def _templates(self, account: str) -> int:
-        """Count the group's templates that an account uses, by the kind with most."""
+    def _templates(self, used: Iterable[int]) -> int:
+        """Count those of the group among some templates, by the kind with most."""
         facets, number = self._graph.facets, self._group.number
         kinds = [0] * len(TEMPLATE_KINDS)
-        for facet in self._graph.templates_of(account):
+        for facet in used:
             node = facets[facet]
             if node.group == number:
                 kinds[node.kind] += 1
         return max(kinds)
 
-    def _batch(self, created: int) -> float:
-        return math.log2(1 + batch_mates(self._created, created)) / _BATCH_SCALE
-
-    def _infrastructure(self, account: str) -> float:
-        best: dict[int, float] = {}
+    def _infrastructure(self, used: Iterable[int]) -> float:
+        """Add up the purity of the purest facet of each kind that others share."""
+        best = [0.0] * len(FACET_KINDS)
         facets, users = self._graph.facets, self._users
-        used = self._graph.sorted_edges(account).infrastructure
-        for facet in self._shared.intersection(used):
-            node = facets[facet]
-            purity = node.purity(users[facet])
-            if purity > best.get(node.kind, 0.0):
-                best[node.kind] = purity
-        return math.fsum(best.values()) / len(INFRASTRUCTURE_KINDS)
+        for facet in used:
+            count = users.get(facet, 0)
+            if count >= _MIN_SHARING:
+                node = facets[facet]
+                # As `FacetNode.purity`: a call for each would take most of the time.
+                degree = node.degree
+                purity = count / degree if count < degree else 1.0
+                if purity > best[node.kind]:  # noqa: PLR1730  max takes longer
+                    best[node.kind] = purity
+        shares = math.fsum(best) / len(INFRASTRUCTURE_KINDS)
+        return round(min(shares, 1.0), _DECIMALS)
 
-    def _cohort(self, created: int) -> float:
-        near = bisect_right(self._created, created + MINUTES_PER_DAY) - bisect_left(
-            self._created, created - MINUTES_PER_DAY
-        )
+    def _opened_with(self, created: int) -> tuple[float, float]:
+        """Give the features "cohort" and "batch" of an account opened in a minute."""
+        of_day = others_within(self._created, created, MINUTES_PER_DAY)
         others = len(self._created) - 1
-        return (near - 1) / others if others else 0.0
+        cohort = round(min(of_day / others, 1.0), _DECIMALS) if others else 0.0
+        mates = batch_mates(self._created, created, of_day)
+        return cohort, _MATES[mates] if mates < len(_MATES) else 1.0

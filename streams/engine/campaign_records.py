@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Final
 
@@ -22,7 +22,7 @@ from streams.contracts.records import (
 from streams.contracts.time_units import MS_PER_MINUTE
 from streams.engine.stage import Output
 from streams.engine.verdict import Case, Verdict
-from streams.models.reference import DETECTORS
+from streams.models.reference import DETECTOR_OF
 from streams.policy.ladder import Step
 
 __all__ = [
@@ -33,9 +33,9 @@ __all__ = [
     "alert_output",
     "appeal_token",
     "campaign_features",
-    "evidence_features",
     "families_of",
     "notice_output",
+    "own_feature",
 ]
 
 OPERATION: Final = "operation"
@@ -84,7 +84,6 @@ REASON_CODES: Final[Mapping[str, str]] = {
 
 def campaign_features(campaign: Campaign) -> list[Feature]:
     """List a campaign's features, strongest first: far out among benign groups."""
-    detectors = {name: key for key, names in DETECTORS.items() for name in names}
     ranked = sorted(
         campaign.features,
         key=lambda name: (
@@ -97,7 +96,7 @@ def campaign_features(campaign: Campaign) -> list[Feature]:
     share = 1 / max(len(shown), 1)
     reasons = [
         Feature(
-            name=f"{detectors.get(name, 'joint')}.{name}",
+            name=f"{DETECTOR_OF.get(name, 'joint')}.{name}",
             value=campaign.features[name],
             benign_quantile=campaign.quantiles.get(name, 0.0),
             weight=round(share, 6),
@@ -213,25 +212,31 @@ def action_id(case: Case, step: Step) -> str:
     return blake2b("|".join(map(str, parts)).encode(), digest_size=12).hexdigest()
 
 
-def evidence_features(case: Case) -> tuple[Feature, ...]:
-    """List what an account was decided on: its own evidence, then its campaign's."""
-    own = Feature(
+def own_feature(case: Case) -> Feature:
+    """Tell what an account was decided on, apart from what its campaign is."""
+    return Feature(
         name="account.templated_exchanges",
         value=float(case.evidence.uses),
         benign_quantile=round(1 - min(1 / max(case.evidence.e_value, 1.0), 1.0), 6),
         weight=1.0,
     )
-    return own, *campaign_features(case.campaign)
 
 
 def action_output(
-    verdict: Verdict, *, policy_version: str, model_version: str, appeal_key: str
+    verdict: Verdict,
+    features: Sequence[Feature],
+    *,
+    policy_version: str,
+    model_version: str,
+    appeal_key: str,
 ) -> Output:
-    """Make the action that a published verdict stands for."""
+    """Make the action that a published verdict stands for.
+
+    ``features`` are the campaign's, as `campaign_features` lists them.
+    """
     case, step = verdict.case, verdict.step
     standing, campaign, subject = case.standing, case.campaign, case.subject
-    features = evidence_features(case)
-    codes = [REASON_CODES[one.name.split(".")[1]] for one in features[1:]]
+    codes = [REASON_CODES[one.name.split(".")[1]] for one in features]
     action = Action(
         action_id=standing.action_id,
         subject=subject,
@@ -244,7 +249,7 @@ def action_output(
         campaign_id=campaign.identifier,
         reason_codes=tuple(dict.fromkeys(codes))[:_TOP_REASONS],
         evidence=Evidence(
-            features=features,
+            features=(own_feature(case), *features),
             e_value=case.evidence.e_value,
             budget_spent=round(campaign.level, 9),
         ),

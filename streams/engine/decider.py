@@ -71,9 +71,14 @@ class Decider:
         self._policy = self.publisher.policy = policy
         self._conditional = policy.conditional
         first = policy.scenarios[0]
-        everybody = first.percentage >= 100 and first.mode != "shadow"
+        everybody = (
+            first.percentage >= 100
+            and first.mode != "shadow"
+            and "account" in first.subject_types
+        )
         # The scenario that decides on everybody alike, if there is one.
         self._plain = first if everybody and not self._conditional else None
+        self._above = {rung: next_step(rung, first.ladder) for rung in (None, *RUNGS)}
         steps = [step for one in policy.scenarios for step in one.ladder]
         self._fewest_uses = min((step.uses for step in steps), default=0)
         self._least_e_value = min((step.e_value for step in steps), default=0.0)
@@ -84,15 +89,18 @@ class Decider:
         """Move accounts of a campaign as their own evidence carries them."""
         if campaign.is_resting(minute, self._policy.cool_off_minutes):
             return
+        standings = self._state.standing
         for account in accounts:
-            standing = self._state.standing.get(account) or Standing()
-            uses = standing.fresh_uses(group.uses[account])
-            if uses < self._fewest_uses or self._is_settled(
-                standing, minute, uses, campaign.confirmations
-            ):
+            standing = standings.get(account)
+            uses = group.uses[account]
+            if standing is not None:
+                uses = standing.fresh_uses(uses)
+                if self._is_settled(standing, minute, uses, campaign.confirmations):
+                    continue
+            if uses < self._fewest_uses:
                 continue
             case = self._case(account, minute, group, campaign)
-            if not self._stays_free(case):
+            if not self._is_unmoved(case):
                 yield from self._decide(case)
 
     def _is_settled(
@@ -103,10 +111,10 @@ class Decider:
         Most accounts of a campaign stand where they stand most of the time.
         """
         plain = self._plain
-        if plain is None or standing.rung is None or self._state.controls:
+        if plain is None or standing.rung is None or not self._is_in_force(standing):
             return False
-        at = next_step(standing.rung, plain.ladder)
-        if not at or standing.mode != self._mode or self._state.operation.fallen_back:
+        at = self._above[standing.rung]
+        if not at:
             return False
         if at < len(plain.ladder):
             above = plain.ladder[at]
@@ -114,13 +122,37 @@ class Decider:
                 return False
         return 2 * (standing.expires - minute) > plain.ladder[at - 1].minutes
 
-    def _stays_free(self, case: Case) -> bool:
-        """Tell cheaply that nothing stands, and that the evidence is not enough."""
-        plain = self._plain
+    def _is_unmoved(self, case: Case) -> bool:
+        """Tell cheaply that evidence moves nothing; `_decide` would find the same.
+
+        Where one scenario decides on everybody alike, `climb` asks for evidence that
+        carries the next step, or the present one when half of its time is over. Where
+        neither is so, `_decide` would only publish what stands in another mode, and it
+        stands in the one that it should.
+        """
+        plain, standing, evidence = self._plain, case.standing, case.evidence
+        if plain is None:
+            return False
+        at = self._above[standing.rung]
+        if at < len(plain.ladder) and evidence.carries(plain.ladder[at]):
+            return False
+        if standing.rung is None:
+            return True
+        if not at or not self._is_in_force(standing):
+            return False
+        step = plain.ladder[at - 1]
+        left = standing.expires - evidence.minute
+        return 2 * left > step.minutes or not evidence.carries(step)
+
+    def _is_in_force(self, standing: Standing) -> bool:
+        """Tell cheaply that what stands is in the mode that it should be in.
+
+        Without entries and under a plain scenario, that is the mode of all.
+        """
         return (
-            plain is not None
-            and case.standing.rung is None
-            and not any(map(case.evidence.carries, plain.ladder[:1]))
+            standing.mode == self._mode
+            and not self._state.controls
+            and not self._state.operation.fallen_back
         )
 
     def _case(

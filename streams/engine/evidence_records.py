@@ -14,7 +14,7 @@ from streams.contracts.records import Feature
 from streams.models.contributions import contributions
 from streams.models.evidence import conformal_p
 from streams.models.label_model import CAUTION
-from streams.models.reference import DETECTORS, Reference
+from streams.models.reference import DETECTOR_OF, Reference
 
 __all__ = [
     "ACCOUNT",
@@ -25,8 +25,6 @@ __all__ = [
 
 ACCOUNT: Final = "account"
 """Begins the names of an account's own features."""
-
-_DETECTOR_OF: Final = {name: key for key, names in DETECTORS.items() for name in names}
 
 
 def group_evidence(
@@ -39,7 +37,7 @@ def group_evidence(
     shares = contributions(reference.group_prior(features), features)
     listed = [
         Feature(
-            name=f"{_DETECTOR_OF.get(name, 'joint')}.{name}",
+            name=f"{DETECTOR_OF.get(name, 'joint')}.{name}",
             value=features[name],
             benign_quantile=quantiles.get(name, 0.0),
             weight=shares[name],

@@ -7,6 +7,7 @@ ends it is a tombstone. Each step is told on llm.decisions, too.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from operator import is_
 from typing import Any, Final, Literal
 
 from streams.campaigns.campaign import Campaign
@@ -17,8 +18,9 @@ from streams.engine.campaign_records import (
     action_id,
     action_output,
     alert_output,
-    evidence_features,
+    campaign_features,
     notice_output,
+    own_feature,
 )
 from streams.engine.campaigns_state import CampaignsState
 from streams.engine.decision_records import decision_output, tombstone_output
@@ -52,6 +54,7 @@ class Publisher:
         self._reference = reference
         self._model = reference.version
         self._appeal_key = appeal_key
+        self._listed: dict[str, tuple[tuple[Any, ...], tuple[Feature, ...]]] = {}
 
     def publish(
         self, verdict: Verdict, wanted: Mode, reason: str = "", **origin: Any
@@ -80,6 +83,7 @@ class Publisher:
         self._state.stand(case.account, standing)
         yield action_output(
             verdict,
+            self._campaign_features(case.campaign),
             policy_version=self.policy.version,
             model_version=self._model,
             appeal_key=self._appeal_key,
@@ -171,10 +175,19 @@ class Publisher:
         )
 
     def _features(self, case: Case) -> tuple[Feature, ...]:
-        own, *campaign = evidence_features(case)
         ties = member_evidence(case.member, self._reference)
         labels = caution_evidence(case.caution, self._state.labels.taught)
-        return own, *ties, *labels, *campaign
+        campaign = self._campaign_features(case.campaign)
+        return own_feature(case), *ties, *labels, *campaign
+
+    def _campaign_features(self, campaign: Campaign) -> tuple[Feature, ...]:
+        """List a campaign's features; they are new objects when it is confirmed."""
+        of = campaign.features, campaign.quantiles, campaign.watched
+        known = self._listed.get(campaign.identifier)
+        if known is None or not all(map(is_, known[0], of)):
+            known = of, tuple(campaign_features(campaign))
+            self._listed[campaign.identifier] = known
+        return known[1]
 
     def _count_enforced(self, verdict: Verdict) -> str:
         """Count an action that is to be enforced, or name the cap that it breaks."""

@@ -9,11 +9,13 @@ refused.
 from __future__ import annotations
 
 import json
+import math
+from bisect import bisect_left
 from collections.abc import Mapping
 from functools import cache
 from hashlib import blake2b
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -32,6 +34,7 @@ from streams.models.likeness import Likeness
 __all__ = [
     "COMPARING",
     "DETECTORS",
+    "DETECTOR_OF",
     "GROUP_LOOKS",
     "MEMBER_E_VALUES",
     "STRATA",
@@ -57,6 +60,9 @@ DETECTORS: Final[Mapping[str, tuple[str, ...]]] = {
     "template": ("complementary", "co_use", "templated"),
 }
 """Detectors that add up features; "joint" is the likeness model over all of them."""
+
+DETECTOR_OF: Final = {name: key for key, names in DETECTORS.items() for name in names}
+"""The detector of each feature that one has."""
 
 WEIGHTS: Final[Mapping[str, float]] = {
     "joint": 0.85,
@@ -199,7 +205,8 @@ class Reference(msgspec.Struct, frozen=True):
         >>> load_reference().member_e_value(float("inf"))
         1000.0
         """
-        return staged(conformal_p(score, self.bystanders), MEMBER_E_VALUES)
+        held = _held(self)
+        return held.e_values[bisect_left(held.rising, score)]
 
     def member_prior(self, features: Mapping[str, float]) -> float:
         """Give the log-odds by which an account's ties exceed those of one without."""
@@ -208,7 +215,7 @@ class Reference(msgspec.Struct, frozen=True):
     @property
     def models(self) -> dict[str, Likeness]:
         """River models that start from the priors."""
-        return _models(self)
+        return _held(self).models
 
 
 def detector_scores(features: Mapping[str, float]) -> dict[str, float]:
@@ -231,24 +238,43 @@ def digest(content: Mapping[str, Any]) -> str:
     return blake2b(packed, digest_size=16).hexdigest()
 
 
-_cached: dict[str, tuple[Reference, dict[str, Likeness]]] = {}
+class _Held(NamedTuple):
+    """What is made of a reference once.
+
+    ``rising`` are the scores of bystanders; ``e_values[n]`` is the e-value of an
+    account with a score above the first ``n`` of them, and not above any other.
+    """
+
+    reference: Reference
+    models: dict[str, Likeness]
+    rising: list[float]
+    e_values: list[float]
 
 
-def _models(reference: Reference) -> dict[str, Likeness]:
+_cached: dict[str, _Held] = {}
+
+
+def _held(reference: Reference) -> _Held:
     # A reference that was altered in memory still has the digest that it was read with.
     held = _cached.get(reference.digest)
     if held is None or not (
-        held[0].group is reference.group
-        and held[0].member is reference.member
-        and held[0].account is reference.account
+        held.reference.group is reference.group
+        and held.reference.member is reference.member
+        and held.reference.account is reference.account
+        and held.reference.bystanders is reference.bystanders
     ):
         models = {
             "account": reference.account.model(),
             "member": reference.member.model(),
             **{f"group {key}": one.model() for key, one in reference.group.items()},
         }
-        held = _cached[reference.digest] = reference, models
-    return held[1]
+        rising = reference.bystanders.scores[::-1]
+        e_values = [
+            staged(conformal_p(score, reference.bystanders), MEMBER_E_VALUES)
+            for score in (*rising, math.inf)
+        ]
+        held = _cached[reference.digest] = _Held(reference, models, rising, e_values)
+    return held
 
 
 @cache

@@ -13,6 +13,7 @@ from streams.campaigns.creation_batches import (
     batch_mates,
     batch_pairs,
     batched_accounts,
+    others_within,
     surprise,
 )
 
@@ -26,7 +27,8 @@ def test_batch_mates_are_counted_within_half_an_hour_unless_there_is_a_rush(
     minute = data.draw(st.sampled_from(created))
     near = sum(abs(each - minute) <= 30 for each in created) - 1
     day = sum(abs(each - minute) <= 1440 for each in created) - 1
-    found = batch_mates(sorted(created), minute)
+    assert others_within(sorted(created), minute, 1440) == day
+    found = batch_mates(sorted(created), minute, day)
     assert found == (near if 4 * near >= day else 0)
 
 
