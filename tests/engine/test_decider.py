@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import msgspec
 import pytest
-from control_streams import BLATANT, actions, links_of
+from control_streams import BLATANT, actions, campaign_log, links_of
 from event_streams import EPOCH, Burst, campaign
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lenient_reference import decisions, lenient_reference, trail
 from stage_runs import Run, as_log, run
 
-from streams.contracts.records import Alert, decode_record
+from streams.contracts.records import Alert, ControlEntry, Mode, Rung, decode_record
 from streams.engine.campaigns_stage import CampaignsStage
-from streams.policy.ladder import LADDER, Step
+from streams.engine.stage import Output
+from streams.policy.control_entries import (
+    allowlist_entry,
+    label_entry,
+    mode_entry,
+    release_entry,
+)
+from streams.policy.ladder import LADDER, RUNGS, Step
 from streams.policy.policy import Caps, Policy, QuietHours, Scenario
 
 _NO_CAPS = Caps(actions_per_hour=None, traffic_share=None)
@@ -151,6 +159,77 @@ def test_beyond_a_cap_actions_are_shadow_and_it_is_told(
     ]
     assert len(tripped) == len(set(tripped))
     actions(ended.outputs)
+
+
+_STEPS = st.builds(
+    Step,
+    st.just("observe"),
+    uses=st.integers(0, 9),
+    e_value=st.sampled_from([0, 20, 100, 300, 1000]),
+    confirmations=st.integers(0, 3),
+    minutes=st.sampled_from([5, 60, 600]),
+)
+_LADDERS = st.lists(st.tuples(st.sampled_from(RUNGS), _STEPS), min_size=1, max_size=4)
+_WHO: dict[str, Any] = {"author": "ana", "reason": "r", "created_at": EPOCH * 60_000}
+_ENTRIES = st.sampled_from(
+    [
+        mode_entry("*", "shadow", **_WHO),
+        mode_entry("account:account-2", "enforce", **_WHO),
+        allowlist_entry("account:account-3", **_WHO),
+        release_entry("account:account-1", **_WHO),
+        label_entry("account:account-4", "benign", **_WHO),
+    ]
+)
+
+
+@given(
+    _LADDERS,
+    st.booleans(),
+    st.sampled_from(["shadow", "enforce"]),
+    st.sampled_from([None, 3]),
+    st.lists(st.tuples(st.integers(1, 3000), _ENTRIES), max_size=2),
+)
+@settings(max_examples=60)
+def test_who_is_not_weighed_would_not_have_moved(
+    drawn: list[tuple[Rung, Step]],
+    direct: bool,
+    mode: Mode,
+    hourly: int | None,
+    entries: list[tuple[int, ControlEntry]],
+) -> None:
+    """A condition that always holds, but not plainly so, has everybody weighed."""
+    rungs = dict(drawn)
+    ladder = tuple(
+        msgspec.structs.replace(rungs[rung], rung=rung)
+        for rung in RUNGS
+        if rung in rungs
+    )
+    log = campaign_log(entries)
+
+    def outputs(when: str) -> list[Output]:
+        scenario = Scenario(name="s", when=when, ladder=ladder, direct=direct)
+        caps = Caps(actions_per_hour=hourly, traffic_share=None)
+        policy = Policy(version="t", scenarios=(scenario,), caps=caps)
+
+        def make() -> CampaignsStage:
+            return CampaignsStage(
+                0,
+                facet_partitions=2,
+                reference=lenient_reference(),
+                mode=mode,
+                policy=policy,
+            )
+
+        return run(make, log).outputs
+
+    assert outputs("true") == outputs("account.uses >= 0")
+
+
+def test_a_scenario_that_is_not_about_accounts_decides_on_none() -> None:
+    campaigns = Scenario(name="campaigns", subject_types=("campaign",), ladder=())
+    ended = _run(_policy(campaigns, Scenario(name="accounts")))
+    named = {one.scenario for one in decisions(ended.outputs) if one.kind == "issued"}
+    assert named == {"accounts"}
 
 
 def test_the_ledger_has_every_test_and_what_is_left() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from streams.campaigns.group_features import FEATURES
 from streams.campaigns.member_features import MEMBER_FEATURES
 from streams.errors import StateError
 from streams.models import reference as module
+from streams.models.evidence import RankedScores, conformal_p, staged
 from streams.models.reference import (
     DETECTORS,
     GROUP_LOOKS,
@@ -137,3 +140,14 @@ def test_evidence_of_a_member_is_the_same_each_time(features: dict[str, float]) 
 
 def test_own_evidence_has_the_values_that_the_ladder_asks_for() -> None:
     assert tuple(sorted({step.e_value for step in LADDER})) == MEMBER_E_VALUES
+
+
+@given(st.lists(st.integers(-3, 9), max_size=300), st.integers(-4, 10), st.floats(0, 1))
+def test_evidence_of_a_score_is_staged_by_its_rank(
+    bystanders: list[int], whole: int, part: float
+) -> None:
+    scores = RankedScores.of([float(score) for score in bystanders], dense=16)
+    reference = msgspec.structs.replace(load_reference(), bystanders=scores)
+    for score in (float(whole), whole + part, math.inf, -math.inf):
+        expected = staged(conformal_p(score, scores), MEMBER_E_VALUES)
+        assert reference.member_e_value(score) == expected
