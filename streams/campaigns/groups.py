@@ -108,16 +108,20 @@ class Groups:
         The kinds of template (head, tail, …) describe the same exchanges, so their
         counts are not added up: the kind with most uses speaks.
         """
-        facets, edges = self.graph.facets, self.graph.accounts[account].edges
-        number = group.number
+        graph, number = self.graph, group.number
+        facets, edges = graph.facets, graph.accounts[account].edges
         if group.infrastructure:
             return max(
                 edges[facet].events
-                for facet in self.graph.sorted_edges(account).infrastructure
+                for facet in graph.sorted_edges(account).infrastructure
                 if facets[facet].group == number
             )
+        templates = graph.sorted_edges(account).templates
+        if len(templates) == 1:
+            facet = templates[0]
+            return edges[facet].count if facets[facet].group == number else 0
         uses = [0] * len(TEMPLATE_KINDS)
-        for facet in self.graph.sorted_edges(account).templates:
+        for facet in templates:
             node = facets[facet]
             if node.group == number:
                 uses[node.kind] += edges[facet].count
@@ -132,9 +136,7 @@ class Groups:
 
     def put_edge(self, account: str, facet: int, edge: Edge) -> None:
         """Set a membership of a known account, and count it in the profiles."""
-        known = facet in self.graph.accounts[account].edges
-        self.graph.put_edge(account, facet, edge)
-        if known:
+        if not self.graph.put_edge(account, facet, edge):
             return
         profiles = self._profiles
         if self.graph.facets[facet].is_template:
@@ -166,9 +168,8 @@ class Groups:
     def shared(self, accounts: Collection[str]) -> Counter[int]:
         """Count how many of the accounts each group has that templates link."""
         numbers = self._numbers
-        for account in accounts:
-            if account not in numbers:
-                self._numbers_of(account)
+        for account in {*accounts}.difference(numbers):
+            self._numbers_of(account)
         shared = Counter(chain.from_iterable(map(numbers.__getitem__, accounts)))
         del shared[0]
         return shared

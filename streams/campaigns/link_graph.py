@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -16,6 +17,9 @@ __all__ = [
     "SortedEdges",
     "facet_label",
 ]
+
+
+_TEMPLATES: Final = len(TEMPLATE_KINDS)
 
 
 class FacetNode(msgspec.Struct, array_like=True, gc=False):
@@ -34,7 +38,7 @@ class FacetNode(msgspec.Struct, array_like=True, gc=False):
     @property
     def is_template(self) -> bool:
         """Whether it comes from the sketch rather than from the connection."""
-        return self.kind < len(TEMPLATE_KINDS)
+        return self.kind < _TEMPLATES
 
     @property
     def kind_name(self) -> str:
@@ -118,21 +122,26 @@ class LinkGraph:
         for facet in node.edges:
             self.members.setdefault(facet, set()).add(account)
 
-    def put_edge(self, account: str, facet: int, edge: Edge) -> None:
-        """Set one membership of a known account."""
+    def put_edge(self, account: str, facet: int, edge: Edge) -> bool:
+        """Set one membership of a known account; tell whether it is a new one."""
         edges = self.accounts[account].edges
         before = edges.get(facet)
         edges[facet] = edge
-        listed = self._sorted.get(account)
         if before is not None:
             if before.first != edge.first:
                 self._sorted.pop(account, None)
-            return
-        self.members.setdefault(facet, set()).add(account)
+            return False
+        members = self.members.get(facet)
+        if members is None:
+            self.members[facet] = {account}
+        else:
+            members.add(account)
+        listed = self._sorted.get(account)
         if listed is not None:
-            is_template = self.facets[facet].is_template
+            is_template = self.facets[facet].kind < _TEMPLATES
             (listed.templates if is_template else listed.infrastructure).append(facet)
             listed.first = min(listed.first, edge.first)
+        return True
 
     def sorted_edges(self, account: str) -> SortedEdges:
         """Give the facets of an account that has some; nobody else may change them.
@@ -142,8 +151,8 @@ class LinkGraph:
         listed = self._sorted.get(account)
         if listed is None:
             edges, facets = self.accounts[account].edges, self.facets
-            templates = [facet for facet in edges if facets[facet].is_template]
-            others = [facet for facet in edges if not facets[facet].is_template]
+            templates = [f for f in edges if facets[f].kind < _TEMPLATES]
+            others = [f for f in edges if facets[f].kind >= _TEMPLATES]
             first = min(edge.first for edge in edges.values())
             listed = self._sorted[account] = SortedEdges(templates, others, first)
         return listed

@@ -11,9 +11,11 @@ from bisect import insort
 from collections.abc import Iterable
 from typing import Final
 
+import msgspec
+
 from streams.campaigns.creation_batches import batch_mates, others_within
 from streams.campaigns.group import Group
-from streams.campaigns.link_graph import LinkGraph
+from streams.campaigns.link_graph import FacetNode, LinkGraph
 from streams.contracts.time_units import MINUTES_PER_DAY, MINUTES_PER_WEEK
 from streams.features.account_row import (
     FACET_KINDS,
@@ -49,6 +51,13 @@ _MATES: Final = tuple(_scaled(mates, _BATCH_SCALE) for mates in range(2**_BATCH_
 """Features by count, looked up; larger counts have 1.0."""
 
 
+class _Users(msgspec.Struct, gc=False):
+    """How many of a group's accounts use an infrastructure facet."""
+
+    node: FacetNode
+    count: int = 0
+
+
 class GroupProfile:
     """A group as a whole, kept up to date for looking at its accounts one by one."""
 
@@ -56,7 +65,7 @@ class GroupProfile:
         self._graph = graph
         self._group = group
         self._created: list[int] = []
-        self._users: dict[int, int] = {}
+        self._users: dict[int, _Users] = {}
         for account in group.uses:
             self.join(account)
 
@@ -70,7 +79,10 @@ class GroupProfile:
 
     def link(self, facet: int) -> None:
         """Count one more of the group's accounts on an infrastructure facet."""
-        self._users[facet] = self._users.get(facet, 0) + 1
+        users = self._users.get(facet)
+        if users is None:
+            users = self._users[facet] = _Users(self._graph.facets[facet])
+        users.count += 1
 
     def member(self, account: str) -> dict[str, float]:
         """Describe an account of the group; names as in `MEMBER_FEATURES`, 0 to 1."""
@@ -107,11 +119,11 @@ class GroupProfile:
     def _infrastructure(self, used: Iterable[int]) -> float:
         """Add up the purity of the purest facet of each kind that others share."""
         best = [0.0] * len(FACET_KINDS)
-        facets, users = self._graph.facets, self._users
+        known = self._users
         for facet in used:
-            count = users.get(facet, 0)
-            if count >= _MIN_SHARING:
-                node = facets[facet]
+            users = known.get(facet)
+            if users is not None and (count := users.count) >= _MIN_SHARING:
+                node = users.node
                 # As `FacetNode.purity`: a call for each would take most of the time.
                 degree = node.degree
                 purity = count / degree if count < degree else 1.0

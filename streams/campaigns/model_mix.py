@@ -17,7 +17,6 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from streams.campaigns.group import Group
 from streams.campaigns.link_graph import LinkGraph
 from streams.contracts.records import Severity
 from streams.contracts.time_units import (
@@ -29,7 +28,15 @@ from streams.features.model_traffic import ModelTraffic
 from streams.models.drift import share_drifted
 from streams.models.share_detector import next_scores, score, steady_advantage
 
-__all__ = ["KNOWN_AFTER", "ModelMix", "ModelUses", "Move", "pooled_models"]
+__all__ = [
+    "KNOWN_AFTER",
+    "ModelMix",
+    "ModelUses",
+    "Move",
+    "TemplateUses",
+    "pooled_models",
+    "uses_by_group",
+]
 
 _FALSE_UPTAKE_MINUTES: Final = MINUTES_PER_WEEK
 """Mean number of active minutes, at least, before a campaign that uses a new model as
@@ -350,22 +357,38 @@ class ModelMix(msgspec.Struct, array_like=True):
             yield Move("shifted", model, share, others)
 
 
-def pooled_models(
-    graph: LinkGraph, group: Group, models: Mapping[int, Mapping[str, ModelUses]]
-) -> dict[str, ModelUses]:
-    """Add up a minute's uses by model over the templates of a group.
+class TemplateUses(NamedTuple):
+    """Uses of a template of some kind in a minute, by model."""
 
-    ``models`` are those of all suspect templates. The kinds of template (head, tail, …)
-    describe the same exchanges, and none sees all of them: for each model the kind with
-    most uses of it speaks. Exchanges with different models are different ones.
-    """
-    kinds: dict[int, dict[str, ModelUses]] = {}
+    kind: int
+    models: Mapping[str, ModelUses]
+
+
+def uses_by_group(
+    graph: LinkGraph, models: Mapping[int, Mapping[str, ModelUses]]
+) -> dict[int, list[TemplateUses]]:
+    """Sort a minute's uses of suspect templates, by facet, into those of each group."""
+    groups: dict[int, list[TemplateUses]] = {}
     for facet, uses in models.items():
         node = graph.facets.get(facet)
-        if node is not None and node.group == group.number:
-            pooled = kinds.setdefault(node.kind, {})
-            for model, used in uses.items():
-                pooled[model] = pooled.get(model, _UNUSED).and_also(used)
+        if node is not None:
+            groups.setdefault(node.group, []).append(TemplateUses(node.kind, uses))
+    return groups
+
+
+def pooled_models(templates: Iterable[TemplateUses]) -> dict[str, ModelUses]:
+    """Add up a minute's uses by model over the templates of a group.
+
+    The kinds of template (head, tail, …) describe the same exchanges, and none sees all
+    of them: for each model the kind with most uses of it speaks. Exchanges with
+    different models are different ones.
+    """
+    kinds: dict[int, dict[str, ModelUses]] = {}
+    for kind, uses in templates:
+        pooled = kinds.setdefault(kind, {})
+        for model, used in uses.items():
+            before = pooled.get(model)
+            pooled[model] = used if before is None else before.and_also(used)
     spoken: dict[str, ModelUses] = {}
     for kind in sorted(kinds):
         for model, used in kinds[kind].items():

@@ -91,13 +91,14 @@ class SharedInfrastructure:
 
     def _neighbours(self, facet: int) -> set[int]:
         """Find groups by exclusive facets that enough owners of this one use."""
-        graph = self._graph
+        graph, by_number = self._graph, self._groups.by_number
+        facets = graph.facets
         owners: dict[int, set[int]] = defaultdict(set)
         for account in graph.members[facet]:
-            node = graph.accounts[account]
+            owner = graph.accounts[account].owner
             for other in graph.sorted_edges(account).infrastructure:
-                if other != facet and self.group_of(other) is not None:
-                    owners[other].add(node.owner)
+                if facets[other].group in by_number and other != facet:
+                    owners[other].add(owner)
         return {
             graph.facets[other].group
             for other, some in owners.items()
@@ -111,10 +112,12 @@ class SharedInfrastructure:
     def covered(self, group: Group) -> Counter[int]:
         """Count how many of the accounts each group has that began with sharing."""
         shared: Counter[int] = Counter()
+        facets, by_number = self._graph.facets, self._groups.by_number
         for account in group.uses:
-            facets = self._graph.sorted_edges(account).infrastructure
-            found = (self.group_of(facet) for facet in facets)
-            shared.update({one.number for one in found if one is not None})
+            used = self._graph.sorted_edges(account).infrastructure
+            shared.update({facets[facet].group for facet in used})
+        for number in shared.keys() - by_number.keys():
+            del shared[number]
         return shared
 
     def drop(self, group: Group) -> None:

@@ -8,7 +8,8 @@ not plainly of its type is refused, and then fastavro decides about the record.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from streams.contracts.plain_values import (
@@ -150,12 +151,32 @@ def _optional(inner: Encode, null: bytes, branch: bytes) -> Encode:
 
 def _record(fields: Mapping[str, Encode]) -> Encode:
     count, pairs = len(fields), tuple(fields.items())
+    doubles = [name for name, one in pairs[1:] if one is _double]
+    if 1 < len(doubles) == count - 1:
+        return _record_of_doubles(*pairs[0], doubles)
 
     def encode(record: Any) -> bytes:
         # A field too many or too few: defaults, or an error, are not for here.
         if len(record) != count:
             refuse()
         return b"".join([one(record[name]) for name, one in pairs])
+
+    return encode
+
+
+def _record_of_doubles(first: str, begin: Encode, doubles: Sequence[str]) -> Encode:
+    """Encode records of one field, and doubles behind it, which are packed at once."""
+    count, pick = 1 + len(doubles), itemgetter(*doubles)
+    pack = struct.Struct(f"<{len(doubles)}d").pack
+
+    def encode(record: Any) -> bytes:
+        if len(record) != count:
+            refuse()
+        values = pick(record)
+        for value in values:
+            if value.__class__ is not float and value.__class__ is not int:
+                refuse()
+        return begin(record[first]) + pack(*values)
 
     return encode
 

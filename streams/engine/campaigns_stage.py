@@ -7,8 +7,9 @@ accounts of a found campaign along the ladder, each on its own evidence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import chain
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import chain, groupby
+from operator import attrgetter
 from typing import Any
 
 from streams.campaigns.campaign import Campaign, campaign_id
@@ -16,7 +17,12 @@ from streams.campaigns.group import Group
 from streams.campaigns.group_features import group_features, owner_count
 from streams.campaigns.groups import Groups
 from streams.campaigns.link_graph import AccountNode, Edge, FacetNode, LinkGraph
-from streams.campaigns.model_mix import ModelUses, pooled_models
+from streams.campaigns.model_mix import (
+    ModelUses,
+    TemplateUses,
+    pooled_models,
+    uses_by_group,
+)
 from streams.campaigns.shared_infrastructure import SharedInfrastructure
 from streams.contracts.records import AlertKind, Mode, Severity
 from streams.contracts.stage_batch import StageBatch
@@ -34,7 +40,7 @@ from streams.engine.minute_inbox import Barrier
 from streams.engine.minute_inbox import Row as InboxRow
 from streams.engine.minute_stage import MinuteStage
 from streams.engine.stage import Output, Row
-from streams.features.account_row import MODEL_USES, TRAFFIC
+from streams.features.account_row import MODEL_USES, TEMPLATE_KINDS, TRAFFIC
 from streams.models.reference import GROUP_LOOKS, Assessment, Reference
 from streams.policy.policy import Policy
 from streams.policy.policy_file import default_policy
@@ -124,10 +130,9 @@ class CampaignsStage(MinuteStage[Output]):
         yield from self._decider.expire(minute)
         links, models = self._sorted_out(minute, rows)
         facets = {link.facet: link for link in links}
-        for link in facets.values():
-            self._put_facet(link)
-        for link in links:
-            self._put(link)
+        self._put_facets(facets.values())
+        self._put(links)
+        self.state.touch(facets, (link.account for link in links))
         touched = self._recounted(minute, links)
         asked = chain(sorted(facets), self._due(touched))
         for facet in filter(self._is_grown, asked):
@@ -136,6 +141,7 @@ class CampaignsStage(MinuteStage[Output]):
                 touched.setdefault(into, set()).update(accounts)
                 yield from self._merge_campaigns(minute, into, merged)
         yield from self._grow_sharing(minute, links, touched)
+        uses = uses_by_group(self.graph, models)
         for number in sorted(touched):
             group = self.groups.by_number.get(number)
             if group is None:
@@ -150,7 +156,8 @@ class CampaignsStage(MinuteStage[Output]):
             campaign = self.state.campaigns.get(number)
             if campaign is not None:
                 yield from self._news(minute, group, campaign)
-                yield from self._moves(minute, group, campaign, models)
+                used = uses.get(number, ())
+                yield from self._moves(minute, group, campaign, used)
             if campaign is not None and not group.infrastructure:
                 renewed = campaign.confirmations > confirmed
                 actable = group.uses if renewed else touched[number]
@@ -160,20 +167,27 @@ class CampaignsStage(MinuteStage[Output]):
     def _recounted(self, minute: int, links: list[LinkRow]) -> dict[int, set[str]]:
         """Count templated exchanges of groups anew; give who has some, by group."""
         touched: dict[int, set[str]] = {}
-        for link in links:
-            if self.graph.facets[link.facet].is_template:
-                group = self.groups.of_template(link.facet, minute)
-                touched.setdefault(group.number, set()).add(link.account)
+        facets, templates = self.graph.facets, len(TEMPLATE_KINDS)
+        for facet, some in groupby(links, key=attrgetter("facet")):
+            if facets[facet].kind < templates:
+                number = self.groups.of_template(facet, minute).number
+                users = {link.account for link in some}
+                touched[number] = (
+                    touched[number] | users if number in touched else users
+                )
         for number, accounts in touched.items():
+            group = self.groups.by_number[number]
             for account in sorted(accounts):
-                self.groups.recount(self.groups.by_number[number], account)
+                self.groups.recount(group, account)
         return touched
 
     def _grow_sharing(
         self, minute: int, links: list[LinkRow], touched: dict[int, set[str]]
     ) -> Iterator[Output]:
         """Bring the groups of shared payments and networks up to date."""
-        own = [link for link in links if not self.graph.facets[link.facet].is_template]
+        facets, by_number = self.graph.facets, self.groups.by_number
+        templates = len(TEMPLATE_KINDS)
+        own = [link for link in links if facets[link.facet].kind >= templates]
         for facet in sorted({link.facet for link in own}):
             for into, source in self.sharing.grow(facet, minute, self._seniority):
                 touched.setdefault(into.number, set()).update(
@@ -182,8 +196,8 @@ class CampaignsStage(MinuteStage[Output]):
                 self.state.merged_group(into.number, source)
                 yield from self._merge_campaigns(minute, into.number, source.number)
         for link in own:
-            group = self.sharing.group_of(link.facet)
-            if group is not None:
+            if facets[link.facet].group in by_number:
+                group = by_number[facets[link.facet].group]
                 self.groups.recount(group, link.account)
                 touched.setdefault(group.number, set()).add(link.account)
 
@@ -238,27 +252,30 @@ class CampaignsStage(MinuteStage[Output]):
         self.state.operation.traffic.add(minute, events)
         self.state.operation.models.add(minute, model, events)
 
-    def _put_facet(self, link: LinkRow) -> None:
-        """Take a facet's state, which is the same in all of its rows of a minute."""
+    def _put_facets(self, links: Iterable[LinkRow]) -> None:
+        """Take facets' states, each the same in all of its rows of a minute."""
         facets = self.graph.facets
-        node = facets.get(link.facet)
-        if node is None:
-            node = facets[link.facet] = FacetNode(link.kind, link.name, 0, 0, 0)
-        node.degree, node.samples = link.degree, link.samples
-        node.distinct, node.families = link.distinct, link.families
+        for link in links:
+            node = facets.get(link.facet)
+            if node is None:
+                node = facets[link.facet] = FacetNode(link.kind, link.name, 0, 0, 0)
+            node.degree, node.samples = link.degree, link.samples
+            node.distinct, node.families = link.distinct, link.families
 
-    def _put(self, link: LinkRow) -> None:
-        graph = self.graph
-        account = graph.accounts.get(link.account)
-        if account is None:
-            account = AccountNode(link.owner, link.created, 0, 0, 0)
-            graph.accounts[link.account] = account
-        account.events, account.templated = link.events, link.templated
-        account.likeness = link.likeness
-        account.infrastructure = link.infrastructure
-        edge = Edge(link.first, link.last, link.count, link.slots, link.events)
-        self.groups.put_edge(link.account, link.facet, edge)
-        self.state.touch(link.facet, link.account)
+    def _put(self, links: Iterable[LinkRow]) -> None:
+        """Take accounts' states and their memberships."""
+        accounts, put_edge = self.graph.accounts, self.groups.put_edge
+        for link in links:
+            name = link.account
+            account = accounts.get(name)
+            if account is None:
+                account = AccountNode(link.owner, link.created, 0, 0, 0)
+                accounts[name] = account
+            account.events, account.templated = link.events, link.templated
+            account.likeness = link.likeness
+            account.infrastructure = link.infrastructure
+            edge = Edge(link.first, link.last, link.count, link.slots, link.events)
+            put_edge(name, link.facet, edge)
 
     def _is_grown(self, facet: int) -> bool:
         """Whether a facet's members have doubled since its groups were compared."""
@@ -422,14 +439,13 @@ class CampaignsStage(MinuteStage[Output]):
         minute: int,
         group: Group,
         campaign: Campaign,
-        models: dict[int, dict[str, ModelUses]],
+        used: Collection[TemplateUses],
     ) -> Iterator[Output]:
         """Tell of the moves to other models that a minute's exchanges make plain."""
-        uses = pooled_models(self.graph, group, models)
-        if not uses:
+        if not used:
             return
         traffic = self.state.operation.models
-        for move in campaign.mix.note(minute, uses, traffic):
+        for move in campaign.mix.note(minute, pooled_models(used), traffic):
             if move.model not in campaign.pivots:
                 campaign.pivots.append(move.model)
             yield self._alert(

@@ -58,10 +58,10 @@ class CampaignsState:
         self._flushed: InboxState | None = None
         self._restoring = MarkedRows()
 
-    def touch(self, facet: int, account: str) -> None:
-        """Mark a facet and an account as changed."""
-        self._facets.add(facet)
-        self._accounts.add(account)
+    def touch(self, facets: Iterable[int], accounts: Iterable[str]) -> None:
+        """Mark facets and accounts as changed."""
+        self._facets.update(facets)
+        self._accounts.update(accounts)
 
     def touch_facets(self, facets: Iterable[int]) -> None:
         """Mark facets as changed."""

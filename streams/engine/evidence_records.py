@@ -12,7 +12,6 @@ from typing import Final
 
 from streams.contracts.records import Feature
 from streams.models.contributions import contributions
-from streams.models.evidence import conformal_p
 from streams.models.label_model import CAUTION
 from streams.models.reference import DETECTOR_OF, Reference
 
@@ -62,18 +61,12 @@ def member_evidence(
     feature and nothing else.
     """
     shares = contributions(reference.member, member)
-    model = reference.models["member"]
+    score = reference.models["member"].log_odds
     return tuple(
         Feature(
             name=f"{ACCOUNT}.{name}",
             value=member[name],
-            benign_quantile=round(
-                1
-                - conformal_p(
-                    model.log_odds({name: member[name]}), reference.bystanders
-                ),
-                6,
-            ),
+            benign_quantile=reference.member_quantile(score({name: member[name]})),
             weight=shares[name],
         )
         for name in sorted(member, key=lambda name: (-shares[name], name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -16,7 +17,11 @@ REMEMBERED_HOURS: Final = 3
 """The open hour and two before it: a campaign that was silent for an hour still finds
 what everybody did in the hour that it closes."""
 
+_HASHED_MODELS: Final = 4096
+"""Names whose hashes are kept: far more models than anybody offers."""
 
+
+@lru_cache(maxsize=_HASHED_MODELS)
 def model_hash(model: str) -> int:
     """Hash a model's name to 64 bits, the same in every process and version."""
     return stable_hash(f"model:{model}")

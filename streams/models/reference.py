@@ -208,6 +208,11 @@ class Reference(msgspec.Struct, frozen=True):
         held = _held(self)
         return held.e_values[bisect_left(held.rising, score)]
 
+    def member_quantile(self, score: float) -> float:
+        """Give the share of bystanders whose score is below such a score."""
+        held = _held(self)
+        return held.quantiles[bisect_left(held.rising, score)]
+
     def member_prior(self, features: Mapping[str, float]) -> float:
         """Give the log-odds by which an account's ties exceed those of one without."""
         return self.models["member"].log_odds(features) - self.member.intercept
@@ -242,13 +247,15 @@ class _Held(NamedTuple):
     """What is made of a reference once.
 
     ``rising`` are the scores of bystanders; ``e_values[n]`` is the e-value of an
-    account with a score above the first ``n`` of them, and not above any other.
+    account with a score above the first ``n`` of them, and not above any other, and
+    ``quantiles[n]`` its quantile among them.
     """
 
     reference: Reference
     models: dict[str, Likeness]
     rising: list[float]
     e_values: list[float]
+    quantiles: list[float]
 
 
 _cached: dict[str, _Held] = {}
@@ -269,11 +276,13 @@ def _held(reference: Reference) -> _Held:
             **{f"group {key}": one.model() for key, one in reference.group.items()},
         }
         rising = reference.bystanders.scores[::-1]
-        e_values = [
-            staged(conformal_p(score, reference.bystanders), MEMBER_E_VALUES)
-            for score in (*rising, math.inf)
+        p_values = [
+            conformal_p(score, reference.bystanders) for score in (*rising, math.inf)
         ]
-        held = _cached[reference.digest] = _Held(reference, models, rising, e_values)
+        e_values = [staged(p, MEMBER_E_VALUES) for p in p_values]
+        quantiles = [round(1 - p, 6) for p in p_values]
+        held = _Held(reference, models, rising, e_values, quantiles)
+        _cached[reference.digest] = held
     return held
 
 

@@ -6,7 +6,6 @@ import msgspec
 import numpy as np
 import pytest
 
-from streams.campaigns.group import Group
 from streams.campaigns.link_graph import FacetNode, LinkGraph
 from streams.campaigns.model_mix import (
     KNOWN_AFTER,
@@ -14,6 +13,7 @@ from streams.campaigns.model_mix import (
     ModelUses,
     Move,
     pooled_models,
+    uses_by_group,
 )
 from streams.features.model_traffic import ModelTraffic, model_hash
 
@@ -179,7 +179,7 @@ def test_models_beyond_the_limit_count_as_one() -> None:
 
 
 def test_kinds_of_template_are_not_added_up() -> None:
-    graph, group = LinkGraph(), Group(7, 0)
+    graph = LinkGraph()
     for facet, kind in ((1, 0), (2, 0), (3, 1), (4, 0)):
         graph.facets[facet] = FacetNode(kind, "", 1, 1, 1.0)
         graph.facets[facet].group = 7 if facet < 4 else 8
@@ -191,9 +191,12 @@ def test_kinds_of_template_are_not_added_up() -> None:
         4: {"a": ModelUses(90, frozenset({4}))},
         5: {"a": ModelUses(1, frozenset({5}))},
     }
-    assert pooled_models(graph, group, uses) == {
+    groups = uses_by_group(graph, uses)
+    assert pooled_models(groups[7]) == {
         "a": ModelUses(4, frozenset({1, 2})),
         "b": ModelUses(3, unnamed=2),
         "c": ModelUses(1, frozenset({3})),
     }
-    assert pooled_models(graph, Group(9, 0), uses) == {}
+    assert pooled_models(groups[8]) == uses[4]
+    assert groups.keys() == {7, 8}
+    assert pooled_models([]) == {}
