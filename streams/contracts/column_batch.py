@@ -8,6 +8,7 @@ numpy type, strings as a list.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -36,8 +37,8 @@ def pack_columns(columns: Mapping[str, npt.NDArray[Any] | list[str]]) -> bytes:
     wire: dict[str, Any] = {}
     for name, column in columns.items():
         if isinstance(column, np.ndarray):
-            little = np.ascontiguousarray(column, column.dtype.newbyteorder("<"))
-            wire[name] = (little.dtype.str, little.tobytes())
+            little, code = _little(column.dtype)
+            wire[name] = (code, column.astype(little, copy=False).tobytes())
         else:
             wire[name] = column
     return msgspec.msgpack.encode(wire)
@@ -53,6 +54,13 @@ def unpack_columns(payload: bytes) -> Columns:
             "the payload is not a batch of columns: was the record written by another "
             "version of distillwatch?"
         ) from error
+
+
+@lru_cache(maxsize=64)  # there are ten types
+def _little(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], str]:
+    """Give a type as it travels, and its name."""
+    little = dtype.newbyteorder("<")
+    return little, little.str
 
 
 def _column(packed: list[Any]) -> npt.NDArray[Any] | list[str]:

@@ -110,6 +110,7 @@ class AccountsStage:
         self._next_offset = 0
         self._applied_offset = 0
         self._flushed: _Marker | None = None
+        self._looked_at = -1  # the day at whose begin the silent were forgotten
         self._restoring = MarkedRows()
 
     @property
@@ -189,8 +190,15 @@ class AccountsStage:
     def _forget_silent(self, minute: int, events: EventColumns) -> EventColumns:
         """Forget accounts and facets that were silent; give the events renumbered.
 
-        What waiting events are about starts afresh, but keeps its row.
+        What waiting events are about starts afresh, but keeps its row. ``minute`` is
+        the first of the events' day. What is left then, or comes later, was used
+        behind ``minute`` or less than `SILENT_MINUTES` before it: later in the day
+        nothing can be found that was silent at its begin, so all rows are looked at
+        once a day (and once after a restart).
         """
+        if minute <= self._looked_at:
+            return events
+        self._looked_at = minute
         silent_before = minute - SILENT_MINUTES
         rows = self.accounts.rows[: len(self.accounts)]
         silent = (rows["version"] > 0) & (rows["last_minute"] < silent_before)

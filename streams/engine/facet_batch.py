@@ -124,10 +124,9 @@ class FacetBatch:
         self.use_count = _sums(self.count, self.use_begin)
 
     def _reaches_limit(self, number: Ints) -> bool:
-        taken = np.bincount(
-            number, self.news.uses["fillings"], minlength=len(self.facets)
-        )
-        before = self.facets.rows["samples"][: len(self.facets)]
+        used, which = np.unique(number, return_inverse=True)
+        taken = np.bincount(which, self.news.uses["fillings"], minlength=len(used))
+        before = self.facets.rows["samples"][used]
         reaches = before + taken > MAX_FILLING_SAMPLES
         return bool(np.any(reaches & (before < MAX_FILLING_SAMPLES) & (taken > 0)))
 

@@ -8,7 +8,7 @@ how many events each minute had.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final
 
@@ -235,22 +235,25 @@ class FacetRows:
         places = [table.setdefault(text, len(table)) for text in look_up(used)]
         return np.array(places, np.int64)[which]
 
-    def for_partition(self, partition: int, partitions: int) -> list[dict[str, Column]]:
-        """Cut the rows of one facets partition into parts that fit a record each."""
-        members = _joined(self._members)
-        sums = _joined(self._sums)
-        mine = _where(members, "facet", partition, partitions)
-        mine_sums = _where(sums, "sum_facet", partition, partitions)
-        rows = max(len(mine), len(mine_sums), 1)
+    def by_partition(self, partitions: int) -> Iterator[list[dict[str, Column]]]:
+        """Give the rows of each facets partition, in parts that fit a record each."""
+        members, sums = _joined(self._members), _joined(self._sums)
         tables = {name: list(table) for name, table in self._texts.items()}
-        size = max(_PART_BYTES // _largest_row(members, mine, tables), 1)
-        parts = []
-        for start in range(0, rows, size):
-            stop = start + size
-            part = _take_members(members, mine[start:stop], tables)
-            part.update({k: v[mine_sums[start:stop]] for k, v in sums.items()})
-            parts.append(part)
-        return parts
+        longest = _longest_row(tables)
+        for partition in range(partitions):
+            mine = _where(members, "facet", partition, partitions)
+            mine_sums = _where(sums, "sum_facet", partition, partitions)
+            rows = max(len(mine), len(mine_sums), 1)
+            size = rows  # as nearly always
+            if rows * longest > _PART_BYTES:
+                size = max(_PART_BYTES // _largest_row(members, mine, tables), 1)
+            parts = []
+            for start in range(0, rows, size):
+                stop = start + size
+                part = _take_members(members, mine[start:stop], tables)
+                part.update({k: v[mine_sums[start:stop]] for k, v in sums.items()})
+                parts.append(part)
+            yield parts
 
 
 def _since(
@@ -291,6 +294,15 @@ def _where(
         columns[facet] % np.uint64(partitions) == partition
     )
     return mine
+
+
+def _longest_row(tables: dict[str, list[str]]) -> int:
+    """Give the bytes that a row has at most, with the longest of all texts."""
+    size = _ROW_BYTES
+    for table in tables.values():
+        texts = (text.encode() for text in table)
+        size += _TEXT_BYTES + max(map(len, texts), default=0)
+    return size
 
 
 def _largest_row(
@@ -344,8 +356,7 @@ def facet_sums(
     A partition without rows still gets a record, as that is how its minutes close.
     """
     outputs = []
-    for partition in range(partitions):
-        parts = rows.for_partition(partition, partitions)
+    for partition, parts in enumerate(rows.by_partition(partitions)):
         for number, columns in enumerate(parts):
             batch = StageBatch(
                 source_partition=source_partition,

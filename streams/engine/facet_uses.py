@@ -68,10 +68,10 @@ class FacetNews(NamedTuple):
                 "written by another version of distillwatch?"
             ) from error
 
-    @classmethod
-    def nothing(cls) -> Self:
-        """Give columns without rows."""
-        return cls._of({})
+    @staticmethod
+    def nothing() -> FacetNews:
+        """Give columns without rows, always the same ones."""
+        return _NOTHING
 
     @classmethod
     def _of(cls, columns: Columns) -> Self:
@@ -113,11 +113,13 @@ class FacetNews(NamedTuple):
         minutes = (self.uses["minute"], self.sums["sum_minute"])
         return min(int(column.min()) for column in minutes if len(column))
 
-    def split(self, minute: int) -> tuple[Self, Self]:
+    def split(self, minute: int) -> tuple[FacetNews, FacetNews]:
         """Part the rows up to ``minute``, inclusive, from the later ones."""
         uses, sums = self.uses["minute"], self.sums["sum_minute"]
         if self.latest <= minute:
             return self, self.nothing()
+        if self.earliest > minute:
+            return self.nothing(), self
         return (
             self.take(uses <= minute, sums <= minute),
             self.take(uses > minute, sums > minute),
@@ -179,3 +181,6 @@ def _typed(columns: Columns, types: Mapping[str, str], first: str) -> dict[str, 
 def _nothing(types: Mapping[str, str], texts: Sequence[str] = ()) -> dict[str, Column]:
     columns = {name: np.zeros(0, type_) for name, type_ in types.items()}
     return columns | {name: np.zeros(0, np.int64) for name in texts}
+
+
+_NOTHING: Final = FacetNews._of({})  # noqa: SLF001  its own module's

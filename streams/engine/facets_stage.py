@@ -55,6 +55,7 @@ class FacetsStage(BatchStage):
         super().__init__(partition, FacetInbox(request_partitions))
         self.facets = FacetTable()
         self.members = MemberTable()
+        self._forgotten = -1  # the minute before which nothing is left
         self._flushed: InboxState | None = None
         self._restoring = MarkedRows()
         self._restored_members = LatestRows()
@@ -100,8 +101,12 @@ class FacetsStage(BatchStage):
     def _forget_silent(self, minute: int) -> None:
         """Forget what was last used before ``minute``: facets, and uses of others.
 
-        Called before the first use of each day, so that it depends on event time only.
+        Called with the days of uses, in order. After the first call of a day, what is
+        left or comes was used behind ``minute``: later ones would find nothing.
         """
+        if minute <= self._forgotten:
+            return
+        self._forgotten = minute
         facets, members = self.facets, self.members
         silent = facets.rows["last"][: len(facets)] < minute
         members_silent = members.rows["last"][: len(members)] < minute

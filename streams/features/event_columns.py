@@ -44,7 +44,7 @@ class EventColumns:
 
     def columns(self) -> Iterator[npt.NDArray[Any]]:
         """Give the columns in the order of the fields."""
-        return (getattr(self, field.name) for field in fields(self))
+        return (getattr(self, name) for name in _NAMES)
 
     def select(self, index: Any) -> Self:
         """Take the events at ``index``: a slice, a mask or positions."""
@@ -61,3 +61,6 @@ class EventColumns:
             return parts[0]
         columns = zip(*(part.columns() for part in parts), strict=True)
         return cls(*(np.concatenate(column) for column in columns))
+
+
+_NAMES = tuple(field.name for field in fields(EventColumns))
