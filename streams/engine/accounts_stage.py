@@ -25,7 +25,7 @@ from streams.engine.facet_rows import FacetRows, facet_sums
 from streams.engine.marked_rows import MARKER, MarkedRows
 from streams.engine.row_block import RowBlock
 from streams.engine.sharing_gate import sharing_uses
-from streams.engine.stage import Chunk, Output, Rejected, Row
+from streams.engine.stage import Chunk, Output, Rejected, Row, rows_of
 from streams.errors import StateError
 from streams.features.account_row import INFRASTRUCTURE_KINDS, PAYMENT, ROW_VERSION
 from streams.features.account_table import AccountTable
@@ -39,6 +39,7 @@ from streams.features.event_columns import EventColumns
 from streams.features.facet_directory import FacetDirectory
 from streams.features.segments import run_starts
 from streams.features.shared_templates import SharedTemplates
+from streams.features.whole_rows import put_rows, take_rows
 from streams.models.likeness import Likeness, account_features
 from streams.sketch.catalogue import CatalogueIndex
 
@@ -237,9 +238,9 @@ class AccountsStage:
         if loops():
             self._apply_to(self.accounts.rows, None, events, order, out)
         else:
-            rows = self.accounts.rows[slots]
+            rows = take_rows(self.accounts.rows, slots)
             self._apply_to(rows, slots, replace(events, slot=place), order, out)
-            self.accounts.rows[slots] = rows
+            put_rows(self.accounts.rows, slots, rows)
         self.accounts.touch(slots)
 
     def _apply_to(
@@ -346,7 +347,7 @@ class AccountsStage:
             return []
         self._flushed = marker
         ids, packed_rows = self.accounts.take_dirty_columns()
-        rows = list(map(Row, map(_ACCOUNT.__add__, ids), packed_rows))
+        rows = rows_of(map(_ACCOUNT.__add__, ids), packed_rows)
         rows += [
             Row(_FACET + bytes([kind]) + name.encode(), packed)
             for kind, name, packed in self.directory.take_dirty()

@@ -23,6 +23,7 @@ from streams.features.facet_table import (
 )
 from streams.features.member_table import MemberTable, slots_after
 from streams.features.segments import run_starts, running
+from streams.features.whole_rows import put_rows, take_rows
 from streams.models.families import FAMILIES
 
 __all__ = [
@@ -119,7 +120,7 @@ class FacetBatch:
         self.facet_at = _labels(self.facet_begin, len(self.facet_of))
         self.minute_at = _labels(self.minute_begin, len(self.use_facet))
         self.row_begin = self.use_begin[self.minute_begin]
-        self.before = self.facets.rows[self.numbers]
+        self.before = take_rows(self.facets.rows, self.numbers)
         self.count = self.uses["count"].astype(np.int64)
         self.use_count = _sums(self.count, self.use_begin)
 
@@ -296,7 +297,7 @@ class FacetBatch:
         members.rows["created"][new] = self.uses["created"][row]
         members.rows["first"][new] = self.use_minute[joins]
         members.rows["last"][new] = self.use_minute[joins]
-        before = members.rows[self.place]
+        before = take_rows(members.rows, self.place)
         minute = self.use_minute[self.by_member]
         last_row = _ends(self.use_begin, len(self.count))[self.by_member]
         self.after = np.zeros(len(minute), members.rows.dtype)
@@ -333,7 +334,7 @@ class FacetBatch:
     def write(self) -> None:
         """Bring the tables up to date."""
         ends = _ends(self.member_begin, len(self.after))
-        self.members.rows[self.place] = self.after[ends]
+        put_rows(self.members.rows, self.place, take_rows(self.after, ends))
         self.members.touch(self.place)
         rows, last = self.facets.rows, self._last
         number = self.numbers
@@ -344,7 +345,7 @@ class FacetBatch:
         after["suspect"] = self.since < _NEVER
         after["first"] = np.minimum(after["first"], self.minute_of[self.facet_begin])
         after["last"] = np.maximum(after["last"], self.minute_of[last])
-        rows[number] = after
+        put_rows(rows, number, after)
         self.facets.touch(number)
         self._write_sums()
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from streams.engine.facet_batch import FacetBatch
 from streams.engine.link_rows import LinkTuple, model_row
+from streams.features.whole_rows import put_rows, take_rows
 from streams.models.families import FAMILIES
 
 __all__ = ["link_rows"]
@@ -32,7 +33,7 @@ def link_rows(batch: FacetBatch) -> list[LinkTuple]:
     minute = batch.minute_at
     suspect = batch.since[batch.facet_at[minute]]
     touched = np.flatnonzero(suspect < minute)
-    found = [_rows(batch, minute[touched], batch.after[place_of[touched]])]
+    found = [_rows(batch, minute[touched], take_rows(batch.after, place_of[touched]))]
     if len(batch.newly):
         found.append(_rows(batch, *_all_members(batch)))
     rows = [row for part in found for row in part]
@@ -75,10 +76,10 @@ def _all_members(batch: FacetBatch) -> tuple[Ints, npt.NDArray[Any]]:
     sought = np.maximum(group, 0) << 32 | batch.minute_of[minute]
     last = np.searchsorted(key, sought, "right") - 1
     here = (group >= 0) & (last >= batch.member_begin[np.maximum(group, 0)])
-    rows = members.rows[places]
-    rows[here] = batch.after[last[here]]
-    known = here | (places < batch.joined)
-    return minute[known], rows[known]
+    rows = take_rows(members.rows, places)
+    put_rows(rows, np.flatnonzero(here), take_rows(batch.after, last[here]))
+    known = np.flatnonzero(here | (places < batch.joined))
+    return minute[known], take_rows(rows, known)
 
 
 def _rows(batch: FacetBatch, minute: Ints, member: npt.NDArray[Any]) -> list[LinkTuple]:

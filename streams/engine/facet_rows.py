@@ -25,6 +25,7 @@ from streams.features.event_columns import EventColumns
 from streams.features.facet_directory import FacetDirectory
 from streams.features.segments import run_starts, running
 from streams.features.text_arena import TextArena
+from streams.features.whole_rows import put_rows, take_rows
 
 __all__ = ["MAX_FILLINGS", "FacetRows", "facet_sums"]
 
@@ -98,14 +99,14 @@ class FacetRows:
         kept = np.minimum(counts, MAX_FILLINGS)
         kept[kind[starts] >= len(TEMPLATE_KINDS)] = 0
         within = np.arange(len(at)) - np.repeat(starts, counts)
-        rows = rows[events.slot[first]]
+        slots = events.slot[first]
         own = directory.hashes_of(events.infrastructure[last])
         self._members.append(
             {
                 "minute": events.minute[first].astype("<i4"),
-                "account": self._text("account", events.slot[first], ids),
-                "owner": rows["owner"],
-                "created": rows["created_minute"],
+                "account": self._text("account", slots, ids),
+                "owner": rows["owner"][slots],
+                "created": rows["created_minute"][slots],
                 "kind": kind[starts].astype("u1"),
                 "facet": facet[starts],
                 "name": self._text(
@@ -180,7 +181,7 @@ class FacetRows:
         number, minute = number[starts], minute[starts]
         begin = run_starts(number)
         facets = number[begin]
-        state = directory.counts[facets]
+        state = take_rows(directory.counts, facets)
         accounts = running(new, begin, state["accounts"])
         accounts_at[by_time[at[order]], kind[order]] = np.repeat(accounts, uses)
         shared = accounts >= _SHARED_BY
@@ -218,7 +219,7 @@ class FacetRows:
         state["events"] = traffic[ends]
         state["events"][any_sent] -= traffic[newest[any_sent]].astype(np.uint32)
         state["sent"][any_sent] = accounts[newest[any_sent]]
-        directory.counts[facets] = state
+        put_rows(directory.counts, facets, state)
         grown = np.add.reduceat(new, begin) > 0
         directory.touch(facets[grown | shared[ends] | later])
         return accounts_at

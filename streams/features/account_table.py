@@ -14,6 +14,7 @@ from streams.features.account_row import ACCOUNT_ROW, ROW_VERSION
 from streams.features.key_table import SEED, KeyTable
 from streams.features.segments import last_of_each
 from streams.features.text_arena import TextArena
+from streams.features.whole_rows import put_rows, take_rows
 from streams.features.zero_pages import zero_pages
 
 __all__ = ["AccountTable"]
@@ -85,7 +86,7 @@ class AccountTable:
         stay = np.flatnonzero(kept)
         moved = np.full(len(self), -1, np.int64)
         moved[stay] = np.arange(len(stay))
-        self.rows, self._dirty = self.rows[stay], self._dirty[stay]
+        self.rows, self._dirty = take_rows(self.rows, stay), self._dirty[stay]
         self.texts.keep(stay)
         self._grow(max(len(stay), _FIRST_CAPACITY))
         self._slots.renumber(moved)
@@ -108,7 +109,7 @@ class AccountTable:
         """Give what `take_dirty` does as two lists, the ids in UTF-8."""
         slots = np.flatnonzero(self._dirty[: len(self)])
         self._dirty[slots] = False
-        rows = self.rows[slots]
+        rows = take_rows(self.rows, slots)
         packed, size = rows.tobytes(), ACCOUNT_ROW.itemsize
         ids = self.texts.values(slots)
         found: list[bytes | None] = [
@@ -155,7 +156,7 @@ class AccountTable:
                 f"account rows are not of layout version {ROW_VERSION}; "
                 f"start with a new app_id"
             )
-        self.rows[slots] = table
+        put_rows(self.rows, slots, table)
         if len(gone):
             self.forget(gone)
             self._gone.clear()

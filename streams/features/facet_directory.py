@@ -18,6 +18,7 @@ from streams.features.key_table import SEED, KeyTable
 from streams.features.segments import last_of_each
 from streams.features.stable_hash import stable_hash, stable_hashes
 from streams.features.text_arena import TextArena
+from streams.features.whole_rows import put_rows, take_rows
 from streams.features.zero_pages import zero_pages
 
 __all__ = ["FacetDirectory", "facet_hash"]
@@ -144,7 +145,7 @@ class FacetDirectory:
         """
         numbers = np.flatnonzero(self._dirty[: len(self)])
         self._dirty[numbers] = False
-        packed, size = self.counts[numbers].tobytes(), _PACKED.itemsize
+        packed, size = take_rows(self.counts, numbers).tobytes(), _PACKED.itemsize
         kinds, names = self.kinds[numbers].tolist(), self.texts.texts(numbers)
         found = [packed[at : at + size] for at in range(0, len(packed), size)]
         dirty: list[tuple[int, str, bytes | None]] = list(
@@ -179,7 +180,8 @@ class FacetDirectory:
             final = last_of_each(numbers, len(self))
             gone, numbers = numbers[final & ~present], numbers[final & present]
             packed = packed.select(final & present)
-        self.counts[numbers] = packed.matrix(_PACKED.itemsize).view(_PACKED)[:, 0]
+        table = packed.matrix(_PACKED.itemsize).view(_PACKED)[:, 0]
+        put_rows(self.counts, numbers, table)
         if len(gone):
             self.forget(gone)
         self._gone.clear()

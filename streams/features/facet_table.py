@@ -13,6 +13,7 @@ import numpy.typing as npt
 from streams.errors import StateError
 from streams.features.account_row import TEMPLATE_KINDS
 from streams.features.key_table import KeyTable
+from streams.features.whole_rows import put_rows, take_rows
 
 __all__ = [
     "FACET_ROW",
@@ -135,7 +136,7 @@ class FacetTable:
             self._grow(len(self.names))
         rows = np.zeros(len(hashes), FACET_ROW)
         rows["hash"], rows["kind"], rows["first"] = hashes, kinds, _NEVER
-        self.rows[numbers] = rows
+        put_rows(self.rows, numbers, rows)
         templates = numbers[kinds < len(TEMPLATE_KINDS)]
         end = self._bitmap_count + len(templates)
         if end > len(self._bitmaps):
@@ -216,7 +217,7 @@ class FacetTable:
         bitmap_of[with_bitmap] = np.arange(len(bitmaps))
         self._bitmap_count = len(bitmaps)
         self._bitmaps = np.concatenate([bitmaps, np.zeros_like(self._bitmaps[:1])])
-        rows, dirty = self.rows[stay], self._dirty[stay]
+        rows, dirty = take_rows(self.rows, stay), self._dirty[stay]
         self.rows, self._bitmap_of, self._dirty = rows, bitmap_of, dirty
         self._grow(max(len(stay), _FIRST_CAPACITY))
         self._numbers.replace(rows["hash"], np.arange(len(stay)))
@@ -255,7 +256,7 @@ class FacetTable:
             return
         table = np.frombuffer(b"".join(one.row for one in read), FACET_ROW)
         numbers = self.numbers(table["hash"], table["kind"])
-        self.rows[numbers] = table
+        put_rows(self.rows, numbers, table)
         for number, one in zip(numbers.tolist(), read, strict=True):
             self.names[number] = one.name
             if one.fillings:

@@ -16,6 +16,7 @@ from streams.contracts.byte_column import ByteColumn
 from streams.errors import StateError
 from streams.features.account_row import INFRASTRUCTURE_KINDS
 from streams.features.key_table import SEED, KeyTable
+from streams.features.whole_rows import put_rows, take_rows
 
 __all__ = ["MEMBER_ROW", "MemberTable", "slots_after"]
 
@@ -142,7 +143,7 @@ class MemberTable:
         self._index()
 
     def _keep(self, places: Rows) -> None:
-        rows, dirty = self.rows[places], self._dirty[places]
+        rows, dirty = take_rows(self.rows, places), self._dirty[places]
         self.rows, self._dirty, self.count = rows, dirty, len(places)
         self._grow(max(len(places), _FIRST_CAPACITY))
 
@@ -160,7 +161,7 @@ class MemberTable:
         """
         places = np.flatnonzero(self._dirty[: self.count])
         self._dirty[places] = False
-        rows = self.rows[places]
+        rows = take_rows(self.rows, places)
         facets, texts = hashes[rows["facet"]].tolist(), self.texts(places)
         rows["facet"] = rows["account"] = 0
         packed, size = rows.tobytes(), MEMBER_ROW.itemsize
@@ -199,7 +200,7 @@ class MemberTable:
         places = self.add(facets, accounts)
         rows = packed.matrix(size).view(MEMBER_ROW)[:, 0]
         rows["facet"], rows["account"] = facets, accounts
-        self.rows[places] = rows
+        put_rows(self.rows, places, rows)
 
 
 def _keys(facets: npt.NDArray[Any], accounts: npt.NDArray[Any]) -> Any:
