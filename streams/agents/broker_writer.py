@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from streams.agents.changelog import fence
@@ -24,6 +25,22 @@ DEAD_LETTER_TOPIC = "llm.requests.dlq"
 SOURCE = "distillwatch"
 
 
+@dataclass(slots=True, eq=False)
+class _Parcel:
+    """Outputs of one stage for a partition; ``sent`` once the broker has them."""
+
+    outputs: Sequence[Output]
+    sent: asyncio.Future[None]
+
+
+@dataclass(slots=True)
+class _Outbox:
+    """What waits to be sent to a partition."""
+
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: list[_Parcel] = field(default_factory=list)
+
+
 class BrokerWriter:
     """Writes through aiokafka's producer below Faust's.
 
@@ -35,6 +52,7 @@ class BrokerWriter:
     def __init__(self, producer: Callable[[], Any]) -> None:
         self._producer = producer
         self._partitions: dict[str, int] = {}
+        self._outboxes: defaultdict[tuple[str, int], _Outbox] = defaultdict(_Outbox)
         self._turns: defaultdict[tuple[str, int], asyncio.Lock] = defaultdict(
             asyncio.Lock
         )
@@ -66,14 +84,51 @@ class BrokerWriter:
     async def _send_placed(
         self, topic: str, partition: int, outputs: Sequence[Output]
     ) -> None:
+        """Send outputs, with what others have for the same partition meanwhile.
+
+        Flushes run side by side, and each partition of requests has something for each
+        of facets. A partition takes one batch at a time: one after the other, each
+        would wait for the answers to all before it.
+        """
+        outbox = self._outboxes[topic, partition]
+        parcel = _Parcel(outputs, asyncio.get_running_loop().create_future())
+        outbox.waiting.append(parcel)
+        try:
+            await asyncio.sleep(0)  # until the others have put theirs in
+            async with outbox.turn:
+                if parcel in outbox.waiting:
+                    await self._send_waiting(outbox, topic, partition)
+        finally:
+            if parcel in outbox.waiting:
+                outbox.waiting.remove(parcel)
+        await parcel.sent
+
+    async def _send_waiting(self, outbox: _Outbox, topic: str, partition: int) -> None:
+        """Send all that waits; what goes wrong is told to everybody."""
+        parcels, outbox.waiting = outbox.waiting, []
+        outputs = [output for parcel in parcels for output in parcel.outputs]
         batches = record_batches(
             [output.key for output in outputs],
             [output.value for output in outputs],
             [encode_headers(_headers(output)) for output in outputs],
             _now(),
         )
-        for batch in batches:
-            await (await self._send_batch(batch, topic, partition))
+        try:
+            for batch in batches:
+                await (await self._send_batch(batch, topic, partition))
+        except BaseException as error:
+            told = error
+            if not isinstance(error, Exception):
+                told = BusError(f"sending to {topic}[{partition}] was given up")
+            for parcel in parcels:
+                if not parcel.sent.done():
+                    parcel.sent.set_exception(told)
+            if told is not error:
+                raise
+        else:
+            for parcel in parcels:
+                if not parcel.sent.done():
+                    parcel.sent.set_result(None)
 
     async def send_dead_letters(
         self,

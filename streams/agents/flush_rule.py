@@ -26,6 +26,8 @@ _BURST = 8.0
 """Flushes that may follow each other at once after a rest: a minute closes on all
 partitions of a worker within some milliseconds, and the last of them decides."""
 
+_REST = 2.0  # times as long as a flush takes, from its begin to that of the next
+
 _WORTHWHILE = 50_000  # records; half a second's work of a fast worker
 _MOST_PASSED_OVER = 3  # intervals in a row, so that offsets move on all the same
 
@@ -42,6 +44,10 @@ def longest_poll(flush_interval: float) -> float:
 class FlushPace:
     """Keeps flushes an interval apart, with some at once after a rest (token bucket).
 
+    What a flush costs beside its records is the same for few of them and for many. So
+    the interval grows until flushes take no more than half of the time: a worker that
+    did nothing else would fall behind, and an action would wait for longer.
+
     >>> pace = FlushPace(0.5)
     >>> waits = []
     >>> for _ in range(10):
@@ -52,7 +58,7 @@ class FlushPace:
     """
 
     def __init__(self, interval: float) -> None:
-        self._interval = interval
+        self._shortest = self._interval = interval
         self._saved = _BURST
         self._at = 0.0
 
@@ -66,6 +72,18 @@ class FlushPace:
     def take(self, now: float) -> None:
         """Take note of a flush that begins at ``now``, in seconds of a steady clock."""
         self._saved, self._at = max(self._saved_at(now) - 1.0, 0.0), now
+
+    def took(self, seconds: float) -> None:
+        """Take note of how long a flush took, with all that ran in between.
+
+        >>> pace = FlushPace(0.05)
+        >>> for _ in range(9):
+        ...     pace.take(100.0)
+        ...     pace.took(0.04)
+        >>> round(pace.wait(100.0), 3)
+        0.08
+        """
+        self._interval = max(self._shortest, _REST * seconds)
 
 
 class FlushRule:

@@ -166,7 +166,9 @@ class StageAgents:
             self._minute_closed.clear()
             self._close_idle()
             if rule.is_due(unflushed=self._unflushed(), waiting=self._waiting()):
+                began = now()
                 await self._flush(self._tables[0].store.live())
+                pace.took(now() - began)
 
     async def _flush_when_taken(self, table: ColumnarTable) -> None:
         """Flush a later stage soon after something came to it.

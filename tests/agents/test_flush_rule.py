@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,3 +52,19 @@ def test_a_flush_after_a_rest_waits_for_nothing() -> None:
     assert pace.wait(1.0) == 0.5
     assert pace.wait(1.4) < 0.11
     assert pace.wait(1.6) == 0.0
+
+
+@given(st.floats(0.01, 1), st.floats(0, 3))
+def test_flushes_take_half_of_the_time_at_most(
+    interval: float, duration: float
+) -> None:
+    pace, now, begun = FlushPace(interval), 0.0, []
+    for _ in range(40):
+        now += pace.wait(now)
+        pace.take(now)
+        begun.append(now)
+        now += duration
+        pace.took(duration)
+    # The burst after the rest is over once as much time as it saved is used up.
+    for before, later in list(pairwise(begun))[17:]:
+        assert later - before >= max(interval, 2 * duration) - 1e-6
