@@ -19,7 +19,12 @@ import numpy.typing as npt
 
 from streams.contracts import WriterSchemas
 from streams.contracts.compiled import loops
-from streams.contracts.time_units import MINUTES_PER_DAY, MINUTES_PER_HOUR, MS_PER_HOUR
+from streams.contracts.time_units import (
+    HOURS_PER_DAY,
+    MINUTES_PER_DAY,
+    MINUTES_PER_HOUR,
+    MS_PER_HOUR,
+)
 from streams.engine.event_intake import SILENT_MINUTES, EventIntake
 from streams.engine.facet_rows import FacetRows, facet_sums
 from streams.engine.marked_rows import MARKER, MarkedRows
@@ -403,7 +408,8 @@ def _tell_anew(rows: npt.NDArray[Any], events: EventColumns) -> None:
     """
     places = events.slot[run_starts(events.slot)]
     day = int(events.minute[0]) // MINUTES_PER_DAY
-    stale = rows["day"][places] // TELLING_DAYS != day // TELLING_DAYS
+    told = rows["hour"][places] // HOURS_PER_DAY
+    stale = told // TELLING_DAYS != day // TELLING_DAYS
     rows["facets_sent"][places[stale]] = 0
     away_before = day * MINUTES_PER_DAY - SILENT_MINUTES
     away = rows["last_minute"][places] < away_before

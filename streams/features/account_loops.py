@@ -35,7 +35,6 @@ class RowColumns(NamedTuple):
     hour: Any
     hour_events: Any
     hour_peak: Any
-    day: Any
     hours_of_day: Any
     active_hours: Any
     tokens_in: Any
@@ -122,7 +121,6 @@ def update_loop(
             for bit in range(_MARKERS):
                 rows.markers[slot, bit] += np.uint32((bits >> bit) & 1)
         rows.last_minute[slot] = minutes[end - 1]
-        rows.day[slot] = hour // HOURS_PER_DAY
         begin = end
 
 

@@ -25,7 +25,7 @@ __all__ = [
     "TRAFFIC",
 ]
 
-ROW_VERSION: Final = 2
+ROW_VERSION: Final = 3
 """Changes whenever the layout of `ACCOUNT_ROW` does; a restore checks it."""
 
 TEMPLATE_KINDS: Final = (
@@ -73,10 +73,9 @@ ACCOUNT_ROW: Final = np.dtype(
         ("refused", "<u4"),  # exchanges refused or altered by our own actions
         ("templated", "<u4"),  # exchanges that repeat a template with another filling
         ("minute_peak", "<u4"),  # most events in any minute
-        ("hour", "<i4"),
+        ("hour", "<i4"),  # of the last event; -1: none yet
         ("hour_events", "<u4"),
         ("hour_peak", "<u4"),
-        ("day", "<i4"),
         ("hours_of_day", "<u4"),  # bit h: active in hour h (UTC) of some day
         ("active_hours", "<u4"),
         ("tokens_in", "<u8"),

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.contracts.compiled import columns, loops
-from streams.contracts.time_units import MINUTES_PER_DAY, MINUTES_PER_HOUR
+from streams.contracts.time_units import MINUTES_PER_HOUR
 from streams.features.account_row import (
     INFRASTRUCTURE_KINDS,
     MARKER_COUNT,
@@ -82,7 +82,6 @@ def begin_rows(rows: npt.NDArray[Any], batch: EventColumns) -> None:
     rows["first_minute"][slots] = batch.minute[first]
     rows["last_minute"][slots] = batch.minute[first]
     rows["hour"][slots] = -1
-    rows["day"][slots] = -1
 
 
 def update_rows(
@@ -112,7 +111,6 @@ def update_rows(
     rows["events"][slots] = updated.events[ends]
     rows["templated"][slots] = updated.templated[ends]
     rows["last_minute"][slots] = batch.minute[ends]
-    rows["day"][slots] = batch.minute[ends] // MINUTES_PER_DAY
     _add_rates(rows, batch)
     for field, column in (
         ("tokens_in", batch.tokens_in),

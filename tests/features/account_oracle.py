@@ -203,7 +203,6 @@ class Account:
             "hour": hour,
             "hour_events": self.hours[hour],
             "hour_peak": max(self.hours.values()),
-            "day": self.last_minute // 1440,
             "hours_of_day": sum(1 << h for h in {hour % 24 for hour in self.hours}),
             "active_hours": len(self.hours),
             "tokens_in": sum(self.tokens),
