@@ -16,7 +16,7 @@ __all__ = ["app"]
 
 _BAR: Final = 20  # cells
 _HEADINGS: Final = (
-    *("day", "tests", "budget", "spent, of the budget", "left"),
+    *("day", "tests", "budget", "earned", "spent, of both", "left"),
     *("expected wrong, at most", "rejected", "campaigns found"),
 )
 
@@ -33,8 +33,9 @@ def budget(
     """List each day of event time: its tests, what they spent, and what they found.
 
     The budget is the number of benign groups that may be expected to be called a
-    campaign in a day. Each test spends its level of it; what was spent bounds the
-    benign groups to expect among those that were rejected.
+    campaign in a day. Each group that is found adds to it, and each test spends its
+    level of it; what was spent bounds the benign groups to expect among those that were
+    rejected.
 
     Parameters
     ----------
@@ -67,12 +68,13 @@ def budget(
 
 
 def _row(day: DayLedger) -> tuple[str, ...]:
-    share = day.spent / day.daily if day.daily else 0.0
+    share = day.spent / (day.daily + day.earned) if day.daily else 0.0
     filled = round(min(share, 1.0) * _BAR)
     return (
         day.day,
         f"{day.tests:,}",
         f"{day.daily:g}",
+        f"{day.earned:g}",
         f"{'█' * filled}{'░' * (_BAR - filled)} {day.spent:.4f}",
         f"{day.left:.4f}",
         f"{day.expected_wrong:.4f}",

@@ -78,8 +78,8 @@ def explanation_page(told: Explanation) -> RenderableType:
         parts += _section(
             "Budget",
             Text(
-                f"{use.day}: {use.before:.4f} of {use.daily:g} benign groups before "
-                f"the test, {use.after:.4f} after it"
+                f"{use.day}: {use.before:.4f} benign groups left before the test, "
+                f"{use.after:.4f} after it, of {use.daily:g} a day and what finds earn"
             ),
             _bar_line("left", use.after / (use.daily or 1)),
             Text(f"this campaign's {use.tests} tests spent {use.spent:.4f}"),

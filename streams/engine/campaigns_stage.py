@@ -359,22 +359,13 @@ class CampaignsStage(MinuteStage[Output]):
             # A campaign is found once: looks that confirm it cost nothing more, and
             # make no more benign groups campaigns.
             purse.spend(minute)
+        left = purse.left(minute) if known is None else 0.0
         if assessment.e_value * level >= 1:
             campaign = self._confirm(minute, group, assessment, level)
             campaign.features, campaign.watched = features, watched
-            if campaign.sequence == 0:
-                campaign.announced = len(group.uses)
-                shared = (
-                    "payments or networks that hardly anyone else uses"
-                    if group.infrastructure
-                    else "templates"
-                )
-                summary = (
-                    f"{len(group.uses)} accounts share {shared} and coordinate: "
-                    f"{group.exchanges} exchanges, e-value {campaign.e_value:.0f}"
-                )
-                yield self._alert("campaign_found", minute, campaign, group, summary)
-        left = purse.left(minute) if known is None else 0.0
+            if known is None:
+                purse.note_find()
+                yield self._tell_found(minute, campaign, group)
         test = TestTaken(minute, look, level, left)
         yield tested_output(
             test,
@@ -415,6 +406,19 @@ class CampaignsStage(MinuteStage[Output]):
         campaign.e_value = assessment.e_value
         campaign.quantiles = assessment.quantiles
         return campaign
+
+    def _tell_found(self, minute: int, campaign: Campaign, group: Group) -> Output:
+        campaign.announced = len(group.uses)
+        shared = (
+            "payments or networks that hardly anyone else uses"
+            if group.infrastructure
+            else "templates"
+        )
+        summary = (
+            f"{len(group.uses)} accounts share {shared} and coordinate: "
+            f"{group.exchanges} exchanges, e-value {campaign.e_value:.0f}"
+        )
+        return self._alert("campaign_found", minute, campaign, group, summary)
 
     def _tell_exhausted(self, minute: int) -> Iterator[Output]:
         """Tell, once a day, that groups go untested for want of budget."""

@@ -20,6 +20,7 @@ from streams.engine.stage import Output
 from streams.features.stable_hash import stable_hash
 from streams.models.exact_tests import poisson_tail
 from streams.models.label_model import on_grid
+from streams.policy.budget import EARNED_BY_A_FIND
 from streams.policy.control_entries import parse_subject
 from streams.policy.controls import subject_key
 from streams.policy.label_book import BENIGN, LabelledAccount, LabelRecord
@@ -191,7 +192,8 @@ class LabelEffects:
         wrong = len({each.subject for each in said})
         first = min((each.found for each in state.campaigns.values()), default=minute)
         days = max((minute - first) / MINUTES_PER_DAY, 1.0)
-        expected = days * self._decider.policy.daily_budget
+        found = EARNED_BY_A_FIND * len(state.campaigns)
+        expected = (days + found) * self._decider.policy.daily_budget
         if (
             wrong >= _MIN_WRONG
             and len({each.author for each in said}) >= _MIN_AUTHORS

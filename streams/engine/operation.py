@@ -35,6 +35,10 @@ class Purse(NamedTuple):
         """Spend the level of the next test."""
         return self.budget.next_level(minute, self.daily)
 
+    def note_find(self) -> None:
+        """Take note that the last test found a group."""
+        self.budget.note_find()
+
     def left(self, minute: int) -> float:
         """Tell what is left of the day."""
         return self.budget.left(minute, self.daily)

@@ -10,6 +10,14 @@ A group is rejected when its e-value reaches 1/level. Markov's inequality then b
 the expected number of wrong rejections by B under arbitrary dependence between groups
 and looks: a level depends on how many tests there were and when, never on what their
 evidence was.
+
+A large platform has more groups of both sorts, and with B alone its levels would thin
+out until nothing is found. Therefore each group that is found adds a quarter of B to
+that day's budget, up to four times B (alpha-investing, Foster and Stine 2008; as in
+e-LOND, Xu and Ramdas 2024, levels grow with the finds). The wrong rejections expected
+are then at most B and a quarter of B for each find: with the shipped B one in twenty of
+many finds. Where nothing is found, nothing changes. This part asks for more: that a
+benign group's evidence does not depend on what was found among the others.
 """
 
 from __future__ import annotations
@@ -20,7 +28,16 @@ import msgspec
 
 from streams.contracts.time_units import MINUTES_PER_DAY
 
-__all__ = ["DAILY_BUDGET", "SHARE_AT_MIDNIGHT", "SHARE_OF_A_TEST", "Budget", "due"]
+__all__ = [
+    "DAILY_BUDGET",
+    "EARNED_BY_A_FIND",
+    "MOST_EARNED",
+    "SHARE_AT_MIDNIGHT",
+    "SHARE_OF_A_TEST",
+    "Budget",
+    "due",
+    "earned",
+]
 
 DAILY_BUDGET: Final = 0.2
 """Expected benign groups rejected per day of event time, all detectors together."""
@@ -31,6 +48,13 @@ SHARE_AT_MIDNIGHT: Final = 0.5
 SHARE_OF_A_TEST: Final = 0.015
 """Share of what is due and not spent that a test gets: a day's first test has a level
 of B/133, and a burst of tests halves the level every 46 of them."""
+
+EARNED_BY_A_FIND: Final = 0.25
+"""What a found group adds to its day's budget, in units of the daily one."""
+
+MOST_EARNED: Final = 4.0
+"""The most that the finds of a day add, in the same units: who opens campaigns to be
+found buys others no more than this."""
 
 
 def due(minute: int, day: int, daily: float = DAILY_BUDGET) -> float:
@@ -43,8 +67,17 @@ def due(minute: int, day: int, daily: float = DAILY_BUDGET) -> float:
     return daily * (SHARE_AT_MIDNIGHT + (1 - SHARE_AT_MIDNIGHT) * elapsed)
 
 
+def earned(finds: int, daily: float = DAILY_BUDGET) -> float:
+    """Tell what so many finds of a day have added to its budget.
+
+    >>> [round(earned(finds), 2) for finds in (0, 1, 14, 100)]
+    [0.0, 0.05, 0.7, 0.8]
+    """
+    return daily * min(EARNED_BY_A_FIND * finds, MOST_EARNED)
+
+
 class Budget(msgspec.Struct, array_like=True):
-    """Tests taken on one day of event time, and what was spent on them.
+    """Tests taken on one day of event time, what was spent on them, and their finds.
 
     >>> budget = Budget()
     >>> round(1 / budget.next_level(0)), round(1 / budget.next_level(1))
@@ -56,11 +89,13 @@ class Budget(msgspec.Struct, array_like=True):
     day: int = -1
     tests: int = 0
     spent: float = 0.0
+    finds: int = 0
 
     def level(self, minute: int, daily: float = DAILY_BUDGET) -> float:
         """Tell the level of the next test taken in ``minute``, without spending it."""
         day = max(self.day, minute // MINUTES_PER_DAY)
-        return SHARE_OF_A_TEST * max(due(minute, day, daily) - self._spent(minute), 0)
+        there = due(minute, day, daily) + self._balance(minute, daily)
+        return SHARE_OF_A_TEST * max(there, 0.0)
 
     def left(self, minute: int, daily: float = DAILY_BUDGET) -> float:
         """Tell what is left of the day's budget in ``minute``, due or not.
@@ -68,17 +103,31 @@ class Budget(msgspec.Struct, array_like=True):
         >>> round(Budget().left(0), 3)
         0.2
         """
-        return max(daily - self._spent(minute), 0.0)
+        return max(daily + self._balance(minute, daily), 0.0)
 
-    def _spent(self, minute: int) -> float:
-        return self.spent if minute // MINUTES_PER_DAY <= self.day else 0.0
+    def _balance(self, minute: int, daily: float) -> float:
+        """Tell what the minute's day has earned by finds, less what tests spent."""
+        if minute // MINUTES_PER_DAY > self.day:
+            return 0.0
+        return earned(self.finds, daily) - self.spent
 
     def next_level(self, minute: int, daily: float = DAILY_BUDGET) -> float:
         """Spend the level of the next test taken in ``minute``."""
         level = self.level(minute, daily)
         day = minute // MINUTES_PER_DAY
         if day > self.day:
-            self.day, self.tests, self.spent = day, 0, 0.0
+            self.day, self.tests, self.spent, self.finds = day, 0, 0.0, 0
         self.tests += 1
         self.spent += level
         return level
+
+    def note_find(self) -> None:
+        """Take note that the last test found a group: the budget of its day grows.
+
+        >>> budget = Budget()
+        >>> _ = budget.next_level(0)
+        >>> budget.note_find()
+        >>> round(1 / budget.next_level(0))
+        449
+        """
+        self.finds += 1

@@ -1,8 +1,9 @@
 """The ledger of the false-enforcement budget, read back from llm.decisions.
 
-Each test says which level it was given and what its purse held afterwards. With the
-time of day that tells how large the purse was and what it had spent before
-(`streams.policy.budget`): the ledger needs no policy and no state.
+Each test says which level it was given and what its purse held afterwards, before a
+find of its own added to it. With the time of day and the finds before it that tells how
+large the purse was and what it had spent (`streams.policy.budget`): the ledger needs no
+policy and no state.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import msgspec
 
 from streams.contracts.records import Decision
 from streams.contracts.time_units import MINUTES_PER_DAY, MS_PER_DAY, MS_PER_MINUTE
-from streams.policy.budget import SHARE_OF_A_TEST, due
+from streams.policy.budget import SHARE_OF_A_TEST, due, earned
 
 __all__ = ["DayLedger", "LedgerEntry", "budget_days", "ledger_date", "ledger_entries"]
 
@@ -25,7 +26,8 @@ class LedgerEntry(NamedTuple):
     """A test as its decision tells it.
 
     ``daily`` is what its purse holds a day and ``left`` what it held after the test;
-    ``at`` is event time in ms since the epoch.
+    ``at`` is event time in ms since the epoch; ``finds`` are those of its purse and
+    day, its own among them.
     """
 
     at: int
@@ -34,6 +36,18 @@ class LedgerEntry(NamedTuple):
     level: float
     left: float
     rejected: bool
+    finds: int
+
+    @property
+    def earned(self) -> float:
+        """What the finds of its purse have added to it by now."""
+        return earned(self.finds, self.daily)
+
+    @property
+    def spent(self) -> float:
+        """What its purse has spent that day, this test's level included."""
+        before = earned(self.finds - self.rejected, self.daily)
+        return self.daily + before - self.left
 
 
 class DayLedger(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,8 +55,9 @@ class DayLedger(msgspec.Struct, frozen=True, kw_only=True):
 
     ``day`` is a date. ``spent`` adds up the levels: by Markov's inequality it is the
     most benign groups that one has to expect among the ``rejected`` tests of that day.
-    ``daily`` is the budget, 0 when no test tells it, and ``left`` what remains of it.
-    ``found`` are the campaigns that were found that day.
+    ``daily`` is the budget, 0 when no test tells it, ``earned`` what the day's finds
+    added to it, and ``left`` what remains of both. ``found`` are the campaigns that
+    were found that day.
     """
 
     day: str
@@ -50,6 +65,7 @@ class DayLedger(msgspec.Struct, frozen=True, kw_only=True):
     spent: float = 0.0
     left: float = 0.0
     daily: float = 0.0
+    earned: float = 0.0
     rejected: int = 0
     found: tuple[str, ...] = ()
 
@@ -85,20 +101,21 @@ def _paid(decisions: Iterable[Decision]) -> Iterator[tuple[LedgerEntry, int]]:
         if each.level <= 0 or each.budget_left <= 0:
             continue
         daily = _daily(each)
-        before = daily - each.budget_left - each.level
         purses = last.setdefault(each.occurred_at // MS_PER_DAY, [])
-        spent = [purse.daily - purse.left for purse in purses]
-        # A purse that was not seen yet has spent nothing.
-        number = min(
-            range(len(spent) + 1), key=lambda at: abs([*spent, 0.0][at] - before)
-        )
+        # A purse that was not seen yet has spent and found nothing.
+        known = [*((purse.finds, purse.spent) for purse in purses), (0, 0.0)]
+        held = daily - each.budget_left - each.level
+        surprises = [abs(held + earned(n, daily) - spent) for n, spent in known]
+        number = surprises.index(min(surprises))
+        rejected = each.e_value * each.level >= 1
         test = LedgerEntry(
             at=each.occurred_at,
             subject=each.subject,
             daily=daily,
             level=each.level,
             left=each.budget_left,
-            rejected=each.e_value * each.level >= 1,
+            rejected=rejected,
+            finds=known[number][0] + rejected,
         )
         purses[number:] = [test, *purses[number + 1 :]]
         yield test, number
@@ -108,7 +125,7 @@ def _daily(test: Decision) -> float:
     """Tell how large a purse is that had spent s and gave a test its level.
 
     Of a purse of B, of which a share d is due, level = c (d B - s), and what is left
-    afterwards is B - s - level.
+    afterwards is B - s - level; what finds have added is told off s in both.
     """
     minute = test.occurred_at // MS_PER_MINUTE
     not_due = 1 - due(minute, minute // MINUTES_PER_DAY, 1.0)
@@ -137,8 +154,11 @@ def budget_days(decisions: Iterable[Decision]) -> list[DayLedger]:
                 day=ledger_date(day * MS_PER_DAY),
                 tests=len(tests),
                 spent=math.fsum(test.level for test in tests),
-                left=math.fsum(purse.left for purse in purses),
+                left=math.fsum(
+                    purse.daily + purse.earned - purse.spent for purse in purses
+                ),
                 daily=math.fsum(purse.daily for purse in purses),
+                earned=math.fsum(purse.earned for purse in purses),
                 rejected=sum(test.rejected for test in tests),
                 found=tuple(each.partition(":")[2] for each in dict.fromkeys(new)),
             )

@@ -106,12 +106,8 @@ def benign_populations(count: int, seed: int) -> list[Scenario]:
 
 
 def site_populations(count: int, seed: int) -> list[Scenario]:
-    """Draw so many populations of groups with several sites and payers.
-
-    Odd seeds: many groups for a day, as these are tested at early looks.
-    """
-    seeds = [seed + 1 + 2 * number for number in range(count)]
-    return [benign_population(each, SITES_KINDS) for each in seeds]
+    """Draw so many populations of groups with several sites and payers."""
+    return [benign_population(seed + number, SITES_KINDS) for number in range(count)]
 
 
 def assemble(

@@ -1,9 +1,10 @@
 """Random populations for the reference: benign groups of every kind, and campaigns.
 
-A population holds no two groups that are related. Benign populations make the groups
-that a group is compared with (`streams.scenarios.honest_groups`); campaign populations
-serve to fit the prior's weights, and hold the bystanders that an account is compared
-with: ordinary accounts that use a wording of a campaign.
+Groups of a population are unrelated, but for those that read the same guide. Benign
+populations make the groups that a group is compared with
+(`streams.scenarios.honest_groups`); campaign populations serve to fit the prior's
+weights, and hold the bystanders that an account is compared with: ordinary accounts
+that use a wording of a campaign.
 """
 
 from __future__ import annotations
@@ -36,9 +37,17 @@ _HEAVY_EVERY: Final = 4
 traffic, so that late looks have reference groups too."""
 _HEAVY_FACTOR: Final = 6
 _COHORTS: Final = {True: 7, False: 16}
+_GUIDED: Final = 1 / 3
+"""Share of the benign populations in which groups share wordings that were published:
+guides are rarer than programs, but their readers have nothing else in common."""
+_GUIDES: Final = 4
+_READERS: Final = (2, 3)
+"""Kinds of groups that read a guide, and so many groups of each."""
+_READING_GROUPS: Final = (1, 4)
 _CAMPAIGN_COHORTS: Final = 6
 _CAMPAIGN_SITES: Final = 4
 _CAMPAIGNS: Final = 12
+_SHAPES: Final = ("rubric", "reasoning", "tooluse", "coding", "instructions")
 _BACKGROUND: Final = (
     Cohort(name="people", accounts=1200, requests_per_day=3),
     Cohort(name="nat", accounts=300, requests_per_day=2, network="carrier"),
@@ -72,6 +81,9 @@ def benign_population(seed: int, kinds: tuple[str, ...] = KINDS) -> Scenario:
             replace(cohort, requests_per_day=cohort.requests_per_day * _HEAVY_FACTOR)
             for cohort in cohorts
         ]
+    guides = _guides(chance) if chance.random() < _GUIDED else ()
+    for guide in guides:
+        cohorts += _readers(chance, kinds, guide, len(cohorts), hours)
     return Scenario(
         name=f"reference-{seed}",
         description="benign groups of every kind",
@@ -82,7 +94,46 @@ def benign_population(seed: int, kinds: tuple[str, ...] = KINDS) -> Scenario:
         release=(_RELEASE,) if seed % 2 else (),
         pool=_POOLS,
         cohort=(*_BACKGROUND, *cohorts),
+        campaign=guides,
     )
+
+
+def _guides(chance: Random) -> tuple[Campaign, ...]:
+    """Make up what was published: wordings like a campaign's, which nobody runs."""
+    return tuple(
+        Campaign(
+            name=f"guide-{number}",
+            accounts=0,
+            requests_per_day=(1, 1),
+            shape=chance.choice(_SHAPES),
+            roles=("legit-bulk",),
+            templates=Templates(
+                count=chance.randint(1, 3),
+                wrap=(chance.choice(["prefix", "both", "system"]),),
+            ),
+        )
+        for number in range(_GUIDES)
+    )
+
+
+def _readers(
+    chance: Random, kinds: tuple[str, ...], guide: Campaign, number: int, hours: int
+) -> list[Cohort]:
+    """Draw a few groups of several kinds that use a published wording now and then."""
+    readers = []
+    for at in range(chance.randint(*_READERS)):
+        cohort = honest_cohort(chance, kinds, number + at, hours)
+        groups = min(chance.randint(*_READING_GROUPS), cohort.groups)
+        readers.append(
+            replace(
+                cohort,
+                groups=groups,
+                accounts=cohort.accounts // cohort.groups * groups,
+                borrows=guide.name,
+                borrowed=chance.choice([0.05, 0.1, 0.3]),
+            )
+        )
+    return readers
 
 
 def campaign_population(
@@ -124,7 +175,7 @@ def campaign_population(
 
 
 def _campaign(chance: Random, number: int) -> Campaign:
-    shape = chance.choice(["rubric", "reasoning", "tooluse", "coding", "instructions"])
+    shape = chance.choice(_SHAPES)
     accounts = round(chance.lognormvariate(3.3, 0.7)) + 6
     low = chance.uniform(10, 40)
     shared = chance.random

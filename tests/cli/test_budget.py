@@ -35,6 +35,8 @@ def _tests() -> list[Decision]:
                 budget_left=budget.left(minute),
             )
         )
+        if found:
+            budget.note_find()
     return decisions
 
 
@@ -48,7 +50,8 @@ def test_a_folder_gives_a_table_and_json(tmp_path: Path, invoke: Invoke) -> None
     code, out, _ = invoke("budget", "--folder", str(tmp_path), "--json")
     first, second = json.loads(out)
     assert (first["tests"], first["rejected"], first["found"]) == (3, 1, ["dc-1"])
-    assert first["spent"] + first["left"] == pytest.approx(0.2)
+    assert first["earned"] == pytest.approx(0.05)
+    assert first["spent"] + first["left"] == pytest.approx(0.25)
     assert (second["day"], second["tests"]) == ("1970-01-02", 1)
 
 

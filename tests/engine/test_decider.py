@@ -236,11 +236,13 @@ def test_the_ledger_has_every_test_and_what_is_left() -> None:
     ended = _run(_policy(daily_budget=0.4))
     tested = [one for one in decisions(ended.outputs) if one.kind == "tested"]
     spent: dict[int, float] = {}
+    found: Counter[int] = Counter()
     for one in tested:
         day = one.occurred_at // 86_400_000
         if one.budget_left:
             spent[day] = spent.get(day, 0.0) + one.level
-            assert abs(spent[day] + one.budget_left - 0.4) < 1e-9
+            assert abs(spent[day] + one.budget_left - 0.4 - found[day] * 0.1) < 1e-9
+            found[day] += one.e_value * one.level >= 1
         assert abs(one.threshold * one.level - 1) < 1e-6
         assert one.look >= 0
     assert len(tested) == 5

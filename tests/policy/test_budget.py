@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 
 from streams.policy.budget import (
     DAILY_BUDGET,
+    EARNED_BY_A_FIND,
+    MOST_EARNED,
     SHARE_AT_MIDNIGHT,
     SHARE_OF_A_TEST,
     Budget,
     due,
+    earned,
 )
 
 _DAY = 1440
@@ -35,6 +38,51 @@ def test_levels_of_a_day_never_pass_the_budget(steps: list[int]) -> None:
     for day, levels in spent.items():
         assert math.fsum(levels) < DAILY_BUDGET
         assert Budget().level(day * _DAY) <= levels[0] < Budget().level(day * _DAY - 1)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 400), st.booleans()), min_size=1, max_size=200),
+    st.floats(0.01, 5),
+)
+def test_a_day_spends_less_than_its_budget_and_what_its_finds_earned(
+    steps: list[tuple[int, bool]], daily: float
+) -> None:
+    budget, minute = Budget(), 0
+    spent: dict[int, list[float]] = defaultdict(list)
+    finds: dict[int, int] = defaultdict(int)
+    for step, found in steps:
+        minute += step
+        day = minute // _DAY
+        spent[day].append(budget.next_level(minute, daily))
+        least = SHARE_OF_A_TEST * (due(minute, day, daily) - math.fsum(spent[day]))
+        before = budget.level(minute, daily)
+        assert before >= least - 1e-12
+        if found:
+            budget.note_find()
+            finds[day] += 1
+            more = budget.level(minute, daily) - before
+            most = SHARE_OF_A_TEST * EARNED_BY_A_FIND * daily
+            assert -1e-12 <= more <= most + 1e-12
+        held = daily + earned(finds[day], daily) - math.fsum(spent[day])
+        assert math.isclose(budget.left(minute, daily), held)
+    for day, levels in spent.items():
+        share = min(EARNED_BY_A_FIND * finds[day], MOST_EARNED)
+        assert math.fsum(levels) < daily * (1 + share)
+
+
+def test_finds_are_of_their_day() -> None:
+    budget = Budget()
+    budget.next_level(3 * _DAY)
+    for _ in range(99):
+        budget.note_find()
+    assert math.isclose(
+        budget.level(3 * _DAY + 5),
+        SHARE_OF_A_TEST
+        * (due(3 * _DAY + 5, 3) + MOST_EARNED * DAILY_BUDGET - budget.spent),
+    )
+    assert budget.level(4 * _DAY) == Budget().level(4 * _DAY)
+    budget.next_level(4 * _DAY)
+    assert budget.finds == 0
 
 
 @given(st.integers(1, 3000))

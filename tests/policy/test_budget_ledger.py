@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from streams.contracts import Decision
-from streams.policy.budget import Budget
+from streams.policy.budget import Budget, earned
 from streams.policy.budget_ledger import budget_days, ledger_entries
 
 DAY = 1440
@@ -44,7 +44,7 @@ def test_days_are_told_by_their_tests(
     steps: list[tuple[int, bool, bool]], daily: float
 ) -> None:
     """Two purses, as with imported indicators; a policy changes the general one."""
-    purses = {False: Budget(), True: Budget()}
+    purses, wealth = {False: Budget(), True: Budget()}, dict[int, float]()
     amounts = {False: daily, True: daily / 4}
     decisions: list[Decision] = []
     wanted: dict[int, dict[bool, tuple[float, float]]] = {}
@@ -58,23 +58,29 @@ def test_days_are_told_by_their_tests(
         level = budget.next_level(minute, amount)
         left = budget.left(minute, amount)
         decisions.append(_tested(number, minute, level, left))
-        spent.setdefault(minute // DAY, []).append(level)
-        wanted.setdefault(minute // DAY, {})[watched] = (amount, left)
+        if number % 3 == 0:
+            budget.note_find()
+        day = minute // DAY
+        spent.setdefault(day, []).append(level)
+        ends = amount, budget.left(minute, amount), earned(budget.finds, amount)
+        wanted.setdefault(day, {})[watched] = ends
+        wealth[day] = sum(each[2] for each in wanted[day].values())
     days = budget_days(decisions)
     assert [each.tests for each in days] == [len(spent[day]) for day in sorted(spent)]
     for told, day in zip(days, sorted(spent), strict=True):
         assert math.isclose(told.spent, math.fsum(spent[day]))
         ends = wanted[day].values()
-        assert math.isclose(told.daily, sum(amount for amount, _ in ends))
-        assert math.isclose(told.left, sum(left for _, left in ends))
-        assert told.expected_wrong <= told.daily * (1 + 1e-9)
+        assert math.isclose(told.daily, sum(amount for amount, *_ in ends))
+        assert math.isclose(told.left, sum(left for _, left, _ in ends))
+        assert math.isclose(told.earned, wealth[day])
+        assert told.expected_wrong <= (told.daily + told.earned) * (1 + 1e-9)
     assert sum(each.rejected for each in days) == sum(
         number % 3 == 0 for number in range(len(steps))
     )
     last = ledger_entries(decisions)[-1]
-    amount, left = wanted[minute // DAY][steps[-1][1]]
+    amount, *_ = wanted[minute // DAY][steps[-1][1]]
     assert math.isclose(last.daily, amount)
-    assert last.left == left
+    assert last.left == decisions[-1].budget_left
 
 
 def test_a_repeated_record_counts_once_and_other_kinds_do_not() -> None:
@@ -86,7 +92,7 @@ def test_a_repeated_record_counts_once_and_other_kinds_do_not() -> None:
     (day,) = budget_days([test, other, test])
     assert (day.day, day.tests, day.rejected) == ("1970-01-01", 1, 1)
     assert day.found == ("dc-0",)
-    assert math.isclose(day.spent + day.left, day.daily)
+    assert math.isclose(day.spent + day.left, day.daily + day.earned)
 
 
 def test_a_look_that_confirms_is_not_paid_for() -> None:

@@ -25,7 +25,7 @@ _MINUTE = 60_000
 @pytest.mark.parametrize("kinds", [KINDS, SHARING_KINDS, SITES_KINDS])
 def test_every_kind_is_drawn_and_none_is_a_campaign(kinds: tuple[str, ...]) -> None:
     drawn = [benign_population(seed, kinds) for seed in range(24)]
-    assert all(scenario.campaign == () for scenario in drawn)
+    assert not any(one.accounts for scenario in drawn for one in scenario.campaign)
     assert drawn[3] == benign_population(3, kinds) != benign_population(4, kinds)
     names = {
         cohort.name.rpartition("-")[0]
@@ -34,6 +34,20 @@ def test_every_kind_is_drawn_and_none_is_a_campaign(kinds: tuple[str, ...]) -> N
         if cohort.name[-1].isdigit()
     }
     assert names == set(kinds)
+
+
+def test_every_guide_has_readers_of_several_kinds() -> None:
+    drawn = [benign_population(seed) for seed in range(24)]
+    guided = [scenario for scenario in drawn if scenario.campaign]
+    assert 3 <= len(guided) <= 15
+    for scenario in guided:
+        for guide in scenario.campaign:
+            readers = [one for one in scenario.cohort if one.borrows == guide.name]
+            assert 2 <= len(readers) <= 3
+            assert all(0 < one.borrowed < 0.5 for one in readers)
+            assert all(one.accounts % one.groups == 0 for one in readers)
+    assert all(one.borrows == "" for each in drawn if not each.campaign
+               for one in each.cohort)  # fmt: skip
 
 
 def test_each_campaign_has_bystanders() -> None:
