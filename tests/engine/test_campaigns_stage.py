@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -15,6 +16,7 @@ from stage_runs import Run, Step, as_log, interleave, run, steps
 from streams.campaigns.shared_infrastructure import ABSORBED
 from streams.contracts.records import Action, Alert
 from streams.contracts.stage_batch import StageBatch, encode_batch
+from streams.contracts.time_units import MINUTES_PER_DAY
 from streams.engine.accounts_stage import AccountsStage
 from streams.engine.campaigns_stage import CONFIRMING_LEVEL, CampaignsStage
 from streams.engine.facets_stage import FacetsStage
@@ -22,6 +24,8 @@ from streams.engine.marked_rows import MARKER
 from streams.engine.stage import Chunk, Output, Row
 from streams.errors import StateError
 from streams.models.likeness import Likeness
+from streams.policy.budget import earned
+from streams.policy.budget_ledger import budget_days
 from streams.policy.ladder import LADDER
 
 _SOURCES = 2
@@ -263,6 +267,17 @@ def test_a_campaign_is_paid_for_once_and_confirmed_for_nothing() -> None:
     assert len(paid) == len(set(paid))
     for each in confirming:
         assert each.level == CONFIRMING_LEVEL
+
+
+def test_each_find_adds_to_the_budget_of_its_day() -> None:
+    ended = run(make, as_log(interleave(links(_MERGING), ())))
+    operation = ended.stage.state.operation
+    (day,) = budget_days(decisions(ended.outputs))
+    assert operation.budget.finds == day.rejected >= 2
+    assert math.isclose(day.earned, earned(day.rejected))
+    minute = operation.budget.day * MINUTES_PER_DAY
+    assert math.isclose(day.left, operation.budget.left(minute))
+    assert math.isclose(day.left + day.spent, day.daily + day.earned)
 
 
 def test_a_harmless_stream_gives_no_news() -> None:
