@@ -61,9 +61,12 @@ _YOUNG_SITES: Final = 0.15
 """Share of the groups in several places that began within days: a lesson or a launch
 does, and a firm with branches seldom."""
 
-_SIGNED_UP_TOGETHER: Final = 0.4
-"""Share of the cohorts whose accounts were opened in batches, in a lesson or by a
-script, where one school or one payer stands behind a group."""
+_SIGNED_UP_TOGETHER: Final = {
+    *("classroom", "company", "swarm", "campus", "reseller"),
+    *SITES_KINDS,
+}
+"""Kinds whose accounts may have been opened together, in a lesson or by a script: one
+school or one payer stands behind them."""
 
 
 def honest_cohort(
@@ -98,9 +101,8 @@ def honest_cohort(
     if drawn.get("behaviour") in {"harness", "bulk", "agentic"}:
         drawn["client"] = "sdk" if drawn["client"] == "browser" else drawn["client"]
         size = min(size, 25)
-    one_behind_it = "one" in (drawn.get("network"), drawn.get("payment"))
-    if one_behind_it and chance.random() < _SIGNED_UP_TOGETHER:
-        drawn["created_together"] = chance.choice([3, 8, 20, size, size])
+    if kind in _SIGNED_UP_TOGETHER and chance.random() < 0.4:
+        drawn["created_together"] = chance.choice([3, 8, 20, size])
     if kind in SITES_KINDS:
         # Several payments and networks need people enough to share each.
         size = min(3 * size, _LARGEST)
