@@ -7,14 +7,13 @@ accounts of a found campaign along the ladder, each on its own evidence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain, groupby
 from operator import attrgetter
 from typing import Any
 
-from streams.campaigns.campaign import Campaign, campaign_id
+from streams.campaigns.campaign import Campaign
 from streams.campaigns.group import Group
-from streams.campaigns.group_features import group_features, owner_count
 from streams.campaigns.groups import Groups
 from streams.campaigns.link_graph import AccountNode, Edge, FacetNode, LinkGraph
 from streams.campaigns.model_mix import (
@@ -24,46 +23,28 @@ from streams.campaigns.model_mix import (
     uses_by_group,
 )
 from streams.campaigns.shared_infrastructure import SharedInfrastructure
-from streams.contracts.records import AlertKind, Mode, Severity
+from streams.contracts.records import Mode
 from streams.contracts.stage_batch import StageBatch
-from streams.contracts.time_units import MINUTES_PER_DAY
-from streams.engine.campaign_records import alert_output
+from streams.engine.campaign_alerts import CampaignAlerts
 from streams.engine.campaign_union import CampaignUnion
 from streams.engine.campaigns_state import CampaignsState
-from streams.engine.control_effects import ControlEffects, watched_entries
+from streams.engine.control_effects import ControlEffects
 from streams.engine.control_stage import CONTROL_SOURCE, decode_control
 from streams.engine.decider import Decider
-from streams.engine.decision_records import TestTaken, tested_output
-from streams.engine.evidence_records import group_evidence
+from streams.engine.group_tests import GroupTests
 from streams.engine.link_rows import LinkRow, decode_links
 from streams.engine.minute_inbox import Barrier
 from streams.engine.minute_inbox import Row as InboxRow
 from streams.engine.minute_stage import MinuteStage
 from streams.engine.stage import Output, Row
 from streams.features.account_row import MODEL_USES, TEMPLATE_KINDS, TRAFFIC
-from streams.models.reference import GROUP_LOOKS, Assessment, Reference
+from streams.models.reference import Reference
 from streams.policy.policy import Policy
 from streams.policy.policy_file import default_policy
 
-__all__ = ["CONFIRMING_LEVEL", "MIN_OWNERS", "CampaignsStage", "Observer"]
-
-MIN_OWNERS = 5
-"""Distinct owners a group needs before it is tested at all, fixed in advance."""
-
-CONFIRMING_LEVEL = 1 / 20
-"""Error level of a look that confirms a campaign, which the harder rungs ask for."""
-
-GROWTH = 2.0
-"""Times the accounts of the last alert at which a campaign's growth is told again."""
-
-SHARING_GROWTH = 1.25
-"""The same without templates, where nothing but the alerts names the accounts."""
+__all__ = ["CampaignsStage"]
 
 _NEVER = 1 << 62
-
-Observer = Callable[[int, int, dict[str, float], Group], bool]
-"""Called at each look with minute, look, features and group; builders use it. What is
-true is taken for a campaign without any test: a simulation knows its campaigns."""
 
 
 class CampaignsStage(MinuteStage[Output]):
@@ -80,7 +61,6 @@ class CampaignsStage(MinuteStage[Output]):
         mode: Mode,
         policy: Policy | None = None,
         appeal_key: str = "",
-        observer: Observer | None = None,
     ) -> None:
         super().__init__(partition, sources=facet_partitions)
         self.graph = LinkGraph()
@@ -88,7 +68,7 @@ class CampaignsStage(MinuteStage[Output]):
         self.sharing = SharedInfrastructure(self.groups)
         self.state = CampaignsState(self.graph, self.groups)
         self._union = CampaignUnion(self.state, self.sharing)
-        self._reference = reference
+        self._alerts = CampaignAlerts(self.graph, reference.version)
         self._decider = Decider(
             self.state,
             self.groups,
@@ -98,7 +78,9 @@ class CampaignsStage(MinuteStage[Output]):
             appeal_key=appeal_key,
         )
         self._control = ControlEffects(self.state, self._decider)
-        self.observer = observer
+        self.tests = GroupTests(
+            self.state, self._union, self._decider, self._alerts, reference
+        )
 
     @property
     def decider(self) -> Decider:
@@ -150,12 +132,12 @@ class CampaignsStage(MinuteStage[Output]):
             known = self.state.campaigns.get(number)
             confirmed = known.confirmations if known else 0
             looks = group.look
-            yield from self._test(minute, group)
-            if group.look > looks and self.observer is None:
+            yield from self.tests.take(minute, group)
+            if group.look > looks and self.tests.observer is None:
                 yield from self._unite(minute, group)
             campaign = self.state.campaigns.get(number)
             if campaign is not None:
-                yield from self._news(minute, group, campaign)
+                yield from self._alerts.grown(minute, campaign, group)
                 used = uses.get(number, ())
                 yield from self._moves(minute, group, campaign, used)
             if campaign is not None and not group.infrastructure:
@@ -209,20 +191,11 @@ class CampaignsStage(MinuteStage[Output]):
         """
         for number in sorted(touched):
             group = self.groups.by_number.get(number)
-            if group is not None and self._reached(group) > group.look:
+            if group is not None and self.tests.reached(group) > group.look:
                 facet = group.facets[0]
                 self.graph.facets[facet].next_check = 0
                 self.state.touch_facets((facet,))
                 yield facet
-
-    def _reached(self, group: Group) -> int:
-        """Count the looks that a group has reached; those taken while it is small."""
-        reached = group.look
-        while reached < len(GROUP_LOOKS) and group.exchanges >= GROUP_LOOKS[reached]:
-            reached += 1
-        if reached > group.look and owner_count(self.graph, group) < MIN_OWNERS:
-            return group.look
-        return reached
 
     def _apply_barrier(self, barrier: Barrier) -> Iterator[Output]:
         yield from self._decider.expire(barrier.minute)
@@ -311,9 +284,8 @@ class CampaignsStage(MinuteStage[Output]):
         target.confirmations = max(target.confirmations, source.confirmations)
         target.merged += [source.identifier, *source.merged]
         self.state.put_campaign(into, target)
-        summary = f"campaign {source.identifier} is part of {target.identifier}"
         group = self.groups.by_number[into]
-        yield self._alert("campaign_merged", minute, target, group, summary)
+        yield self._alerts.merged(minute, target, group, source.identifier)
 
     def _unite(self, minute: int, group: Group) -> Iterator[Output]:
         """Join what was found by templates with what was found by sharing."""
@@ -321,122 +293,7 @@ class CampaignsStage(MinuteStage[Output]):
             given_up = self._union.unite(into, source)
             if given_up:
                 campaign = self.state.campaigns[into.number]
-                summary = f"campaign {given_up} is part of {campaign.identifier}"
-                yield self._alert("campaign_merged", minute, campaign, into, summary)
-
-    def _test(self, minute: int, group: Group) -> Iterator[Output]:
-        """Test a group that reached a look; one that is rejected is a campaign."""
-        reached = self._reached(group)
-        if reached == group.look:
-            return
-        group.look = reached
-        features = group_features(self.graph, group)
-        look = reached - 1
-        if group.infrastructure and not features["mixing"]:
-            return  # one customer or one place explains it
-        if self.observer is not None and self.observer(minute, look, features, group):
-            self._confirm(minute, group, Assessment(0.0, {}, {}), 0.0)
-            return
-        if group.infrastructure and any(self._union.pairs(group)):
-            return  # its accounts were found by their templates
-        watched = sorted(
-            watched_entries(self.state.controls, self.graph, group, minute)
-        )
-        purse = self.state.operation.purse(
-            self._decider.policy,
-            watched=bool(watched),
-            reserved=self.state.controls.has_indicators,
-        )
-        known = self.state.campaigns.get(group.number)
-        level = purse.level(minute) if known is None else CONFIRMING_LEVEL
-        if not self._reachable(features, look, level):
-            # No e-value could reach the level: the budget is not spent on it.
-            if known is None and self._reachable(features, look, purse.fresh_level):
-                yield from self._tell_exhausted(minute)
-            return
-        assessment = self._reference.assess_group(features, look, level)
-        if known is None:
-            # A campaign is found once: looks that confirm it cost nothing more, and
-            # make no more benign groups campaigns.
-            purse.spend(minute)
-        left = purse.left(minute) if known is None else 0.0
-        if assessment.e_value * level >= 1:
-            campaign = self._confirm(minute, group, assessment, level)
-            campaign.features, campaign.watched = features, watched
-            if known is None:
-                purse.note_find()
-                yield self._tell_found(minute, campaign, group)
-        test = TestTaken(minute, look, level, left)
-        yield tested_output(
-            test,
-            group,
-            self.state.campaigns.get(group.number),
-            assessment.e_value,
-            features=lambda: group_evidence(
-                features, assessment.quantiles, watched, self._reference
-            ),
-            policy_version=self._decider.policy.version,
-            model_version=self._reference.version,
-        )
-
-    def _reachable(self, features: dict[str, float], look: int, level: float) -> bool:
-        """Tell whether the reference is large enough for a test at this level."""
-        return self._reference.group_limit(features, look, level) * level >= 1
-
-    def _confirm(
-        self, minute: int, group: Group, assessment: Assessment, level: float
-    ) -> Campaign:
-        """Take note that a group was rejected; the first time makes it a campaign."""
-        campaign = self.state.campaigns.get(group.number)
-        if campaign is None:
-            campaign = Campaign(
-                identifier=campaign_id(group),
-                started=group.first,
-                found=minute,
-                e_value=assessment.e_value,
-                level=level,
-            )
-            self.state.put_campaign(group.number, campaign)
-            for facet in group.facets:
-                # Look again, at its next use, whether it is one with another campaign.
-                self.graph.facets[facet].next_check = 0
-            self.state.touch_facets(group.facets)
-        else:
-            campaign.confirmations += 1
-        campaign.e_value = assessment.e_value
-        campaign.quantiles = assessment.quantiles
-        return campaign
-
-    def _tell_found(self, minute: int, campaign: Campaign, group: Group) -> Output:
-        campaign.announced = len(group.uses)
-        shared = (
-            "payments or networks that hardly anyone else uses"
-            if group.infrastructure
-            else "templates"
-        )
-        summary = (
-            f"{len(group.uses)} accounts share {shared} and coordinate: "
-            f"{group.exchanges} exchanges, e-value {campaign.e_value:.0f}"
-        )
-        return self._alert("campaign_found", minute, campaign, group, summary)
-
-    def _tell_exhausted(self, minute: int) -> Iterator[Output]:
-        """Tell, once a day, that groups go untested for want of budget."""
-        day = minute // MINUTES_PER_DAY
-        if self.state.operation.exhausted_day < day:
-            self.state.operation.exhausted_day = day
-            summary = (
-                "the day's budget has become so thin that no evidence could reach its "
-                "level: groups go untested until more of it falls due"
-            )
-            yield self._decider.publisher.notice("budget_exhausted", minute, summary)
-
-    def _news(self, minute: int, group: Group, campaign: Campaign) -> Iterator[Output]:
-        growth = SHARING_GROWTH if group.infrastructure else GROWTH
-        if len(group.uses) >= growth * campaign.announced:
-            campaign.announced = len(group.uses)
-            summary = f"grown to {len(group.uses)} accounts"
-            yield self._alert("campaign_grown", minute, campaign, group, summary)
+                yield self._alerts.merged(minute, campaign, into, given_up)
 
     def _moves(
         self,
@@ -452,35 +309,7 @@ class CampaignsStage(MinuteStage[Output]):
         for move in campaign.mix.note(minute, pooled_models(used), traffic):
             if move.model not in campaign.pivots:
                 campaign.pivots.append(move.model)
-            yield self._alert(
-                "campaign_pivoted",
-                minute,
-                campaign,
-                group,
-                move.summary,
-                severity=move.severity,
-            )
-
-    def _alert(
-        self,
-        kind: AlertKind,
-        minute: int,
-        campaign: Campaign,
-        group: Group,
-        summary: str,
-        *,
-        severity: Severity | None = None,
-    ) -> Output:
-        return alert_output(
-            kind,
-            minute,
-            campaign,
-            group,
-            self.graph,
-            model_version=self._reference.version,
-            summary=summary,
-            severity=severity,
-        )
+            yield self._alerts.moved(minute, campaign, group, move)
 
     def dirty_rows(self) -> list[Row]:
         """Give changed keys, then the marker."""

@@ -123,7 +123,7 @@ def harvest(place: Path, population: int) -> Harvest:
     pipeline = Pipeline()
     stages = [s for s in pipeline.stages["llm.links"] if isinstance(s, CampaignsStage)]
     for stage in stages:
-        stage.observer = observe
+        stage.tests.observer = observe
     for _ in replay(iter_datums(place / EVENTS), pipeline):
         pass
     for stage in stages:

@@ -18,8 +18,9 @@ from streams.contracts.records import Action, Alert
 from streams.contracts.stage_batch import StageBatch, encode_batch
 from streams.contracts.time_units import MINUTES_PER_DAY
 from streams.engine.accounts_stage import AccountsStage
-from streams.engine.campaigns_stage import CONFIRMING_LEVEL, CampaignsStage
+from streams.engine.campaigns_stage import CampaignsStage
 from streams.engine.facets_stage import FacetsStage
+from streams.engine.group_tests import CONFIRMING_LEVEL
 from streams.engine.marked_rows import MARKER
 from streams.engine.stage import Chunk, Output, Row
 from streams.errors import StateError
