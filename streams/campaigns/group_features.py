@@ -74,8 +74,13 @@ def owner_count(graph: LinkGraph, group: Group) -> int:
 
 
 def group_features(graph: LinkGraph, group: Group) -> dict[str, float]:
-    """Describe a group; names as in `FEATURES`, values 0 to 1."""
-    accounts = sorted(group.uses)
+    """Describe a group; names as in `FEATURES`, values 0 to 1.
+
+    Accounts of one organization count as one, which is told by the account that uses
+    the templates most: that they share a card, a network and a day on which they were
+    opened is no coordination.
+    """
+    accounts = _one_of_each_owner(graph, group)
     nodes = [graph.accounts[account] for account in accounts]
     uses = [group.uses[account] for account in accounts]
     features = dict.fromkeys(FEATURES, 0.0)
@@ -99,14 +104,23 @@ def group_features(graph: LinkGraph, group: Group) -> dict[str, float]:
     features["even"] = _evenness(uses)
     features["lockstep"] = _lockstep(graph, group, nodes)
     if group.infrastructure:
-        features["co_use"] = _facets_each(graph, group)
+        features["co_use"] = _facets_each(graph, group, accounts)
         features["mixing"] = _mixing(features)
     else:
-        features["co_use"] = _co_use(graph, group)
+        features["co_use"] = _co_use(graph, group, accounts)
         features["complementary"] = _complementary(graph, group)
     features["templated"] = _mean([n.templated / max(n.events, 1) for n in nodes])
     features["likeness"] = _mean([_squash(node.likeness / 100) for node in nodes])
     return {name: round(value, 6) for name, value in features.items()}
+
+
+def _one_of_each_owner(graph: LinkGraph, group: Group) -> list[str]:
+    chosen: dict[int, str] = {}
+    for account in sorted(group.uses):
+        held = chosen.setdefault(graph.accounts[account].owner, account)
+        if group.uses[account] > group.uses[held]:
+            chosen[graph.accounts[account].owner] = account
+    return sorted(chosen.values())
 
 
 def _sharing(graph: LinkGraph, accounts: list[str]) -> dict[str, float]:
@@ -135,14 +149,14 @@ def _commonest(facets: Iterable[int]) -> float:
     return max(counts.values(), default=0) / max(accounts, 1)
 
 
-def _co_use(graph: LinkGraph, group: Group) -> float:
+def _co_use(graph: LinkGraph, group: Group, accounts: list[str]) -> float:
     """Mean logarithm of the templates that an account shares with the group.
 
     One template has several facets, so those of each kind are counted by themselves. A
     template of others, too, counts as far as its users are in the group.
     """
     users: Counter[int] = Counter()
-    for account in group.uses:
+    for account in accounts:
         users.update(graph.templates_of(account))
     own = set(group.facets)
     weight = {
@@ -151,7 +165,7 @@ def _co_use(graph: LinkGraph, group: Group) -> float:
         if facet in own or count >= _MIN_COMMON
     }
     logarithms = []
-    for account in sorted(group.uses):
+    for account in accounts:
         common = [0.0] * len(TEMPLATE_KINDS)
         for facet in sorted(graph.templates_of(account)):
             common[graph.facets[facet].kind] += weight.get(facet, 0.0)
@@ -169,12 +183,12 @@ def _mixing(features: Mapping[str, float]) -> float:
     return mixing if mixing >= MIN_MIXING else 0.0
 
 
-def _facets_each(graph: LinkGraph, group: Group) -> float:
+def _facets_each(graph: LinkGraph, group: Group, accounts: list[str]) -> float:
     """Mean logarithm of the group's payments and networks that an account uses."""
     own = set(group.facets)
     logarithms = [
         math.log2(max(len(own & graph.accounts[account].edges.keys()), 1))
-        for account in sorted(group.uses)
+        for account in accounts
     ]
     return min(_mean(logarithms) / _CO_USE_SCALE, 1.0)
 

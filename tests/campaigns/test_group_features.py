@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from random_graphs import Use, build, use_lists
 
 from streams.campaigns.group import Group
@@ -13,6 +14,7 @@ from streams.campaigns.group_features import (
     group_features,
     owner_count,
 )
+from streams.campaigns.groups import Groups
 from streams.campaigns.link_graph import LinkGraph
 
 
@@ -45,8 +47,31 @@ def test_features_are_shares_and_know_no_order(uses: list[Use]) -> None:
         assert owner_count(graph, group) == len(owners)
 
 
+@given(use_lists(), st.data())
+def test_further_accounts_of_an_organization_change_nothing(
+    uses: list[Use], data: st.DataObject
+) -> None:
+    graph, groups = build(uses)
+    for group in groups.by_number.values():
+        before = group_features(graph, group)
+        whose = data.draw(st.sampled_from(sorted(group.uses)))
+        for number in range(data.draw(st.integers(1, 5))):
+            copy = msgspec.structs.replace(graph.accounts[whose], edges={})
+            graph.put_account(f"{whose}-{number}", copy)
+            group.uses[f"{whose}-{number}"] = group.uses[whose]
+        assert group_features(graph, group) == before
+
+
+def _apart(uses: list[Use]) -> tuple[LinkGraph, Groups]:
+    """Build a graph whose accounts have an owner each."""
+    graph, groups = build(uses)
+    for number, node in enumerate(graph.accounts.values()):
+        node.owner = number
+    return graph, groups
+
+
 def _features(*uses: Use) -> dict[str, float]:
-    graph, groups = build(list(uses))
+    graph, groups = _apart(list(uses))
     return group_features(graph, groups.by_number[1])
 
 
@@ -89,7 +114,7 @@ def test_young_accounts_and_those_created_together_show() -> None:
 
 
 def _created(*minutes: int) -> tuple[float, float]:
-    graph, groups = build([_use(n) for n in range(len(minutes))])
+    graph, groups = _apart([_use(n) for n in range(len(minutes))])
     for account, minute in zip(sorted(graph.accounts), minutes, strict=True):
         graph.accounts[account].created = minute
     features = group_features(graph, groups.by_number[1])
@@ -105,7 +130,7 @@ def test_accounts_opened_in_batches_show_and_a_rush_does_not() -> None:
 
 
 def _infrastructure(kind: int, facets: list[int]) -> dict[str, float]:
-    graph, groups = build([_use(n) for n in range(len(facets))])
+    graph, groups = _apart([_use(n) for n in range(len(facets))])
     for account, facet in zip(sorted(graph.accounts), facets, strict=True):
         held = [0, 0, 0, 0]
         held[kind] = facet
