@@ -23,12 +23,12 @@ def build(
     out: Path,
     *,
     version: str,
-    benign: _Count = 24,
+    benign: _Count = 84,
     campaigns: _Count = 36,
     corpus: Path | None = None,
     jobs: _Count = 1,
 ) -> None:
-    """Simulate populations and write a reference.json; takes minutes.
+    """Simulate populations and write a reference.json; takes an hour of one core.
 
     Parameters
     ----------
