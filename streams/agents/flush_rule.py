@@ -28,6 +28,8 @@ partitions of a worker within some milliseconds, and the last of them decides.""
 
 _REST = 2.0  # times as long as a flush takes, from its begin to that of the next
 
+_LONGEST_REST = 0.2  # s; larger flushes cost little more than their records do
+
 _WORTHWHILE = 50_000  # records; half a second's work of a fast worker
 _MOST_PASSED_OVER = 3  # intervals in a row, so that offsets move on all the same
 
@@ -45,8 +47,8 @@ class FlushPace:
     """Keeps flushes an interval apart, with some at once after a rest (token bucket).
 
     What a flush costs beside its records is the same for few of them and for many. So
-    the interval grows until flushes take no more than half of the time: a worker that
-    did nothing else would fall behind, and an action would wait for longer.
+    the interval grows, up to 0.2 s, until flushes take no more than half of the time: a
+    worker that did nothing else would fall behind, and an action would wait for longer.
 
     >>> pace = FlushPace(0.5)
     >>> waits = []
@@ -83,7 +85,8 @@ class FlushPace:
         >>> round(pace.wait(100.0), 3)
         0.08
         """
-        self._interval = max(self._shortest, _REST * seconds)
+        needed = min(_REST * seconds, _LONGEST_REST)
+        self._interval = max(self._shortest, needed)
 
 
 class FlushRule:
