@@ -117,8 +117,9 @@ class CampaignsStage(MinuteStage[Output]):
         self.state.touch(facets, (link.account for link in links))
         touched = self._recounted(minute, links)
         asked = chain(sorted(facets), self._due(touched))
+        alone: set[int] = set()
         for facet in filter(self._is_grown, asked):
-            for into, merged in self._link_groups(facet):
+            for into, merged in self._link_groups(facet, alone):
                 accounts = touched.pop(merged, set())
                 touched.setdefault(into, set()).update(accounts)
                 yield from self._merge_campaigns(minute, into, merged)
@@ -255,12 +256,23 @@ class CampaignsStage(MinuteStage[Output]):
         members = len(self.graph.members[facet])
         return members >= 3 and members >= self.graph.facets[facet].next_check
 
-    def _link_groups(self, facet: int) -> Iterator[tuple[int, int]]:
-        """Merge the groups that a grown facet shows to be one; yield (into, from)."""
-        self.graph.facets[facet].next_check = 2 * len(self.graph.members[facet])
+    def _link_groups(self, facet: int, alone: set[int]) -> Iterator[tuple[int, int]]:
+        """Merge the groups that a grown facet shows to be one; yield (into, from).
+
+        Which groups are one with that of a template does not depend on which of its
+        facets has grown: ``alone`` has those for which there were none, and nothing
+        was merged since. A large group has many facets that grow in a minute.
+        """
+        node = self.graph.facets[facet]
+        node.next_check = 2 * len(self.graph.members[facet])
+        if node.is_template and node.group in alone:
+            return
         numbers = self.groups.partners(facet, self.state.campaigns)
         if len(numbers) < 2:
+            if node.is_template:
+                alone.add(node.group)
             return
+        alone.clear()
         # A found campaign keeps its identity; otherwise the oldest group does.
         into = min(numbers, key=self._seniority)
         for number in numbers:
