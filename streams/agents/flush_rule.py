@@ -28,7 +28,7 @@ partitions of a worker within some milliseconds, and the last of them decides.""
 
 _REST = 2.0  # times as long as a flush takes, from its begin to that of the next
 
-_LONGEST_REST = 0.2  # s; larger flushes cost little more than their records do
+_MOST_STRETCHED = 4.0  # intervals; larger flushes cost little more than their records
 
 _WORTHWHILE = 50_000  # records; half a second's work of a fast worker
 _MOST_PASSED_OVER = 3  # intervals in a row, so that offsets move on all the same
@@ -47,8 +47,9 @@ class FlushPace:
     """Keeps flushes an interval apart, with some at once after a rest (token bucket).
 
     What a flush costs beside its records is the same for few of them and for many. So
-    the interval grows, up to 0.2 s, until flushes take no more than half of the time: a
-    worker that did nothing else would fall behind, and an action would wait for longer.
+    the interval grows, up to fourfold, until flushes take no more than half of the
+    time: a worker that did nothing else would fall behind, and an action would wait for
+    longer.
 
     >>> pace = FlushPace(0.5)
     >>> waits = []
@@ -85,8 +86,8 @@ class FlushPace:
         >>> round(pace.wait(100.0), 3)
         0.08
         """
-        needed = min(_REST * seconds, _LONGEST_REST)
-        self._interval = max(self._shortest, needed)
+        most = _MOST_STRETCHED * self._shortest
+        self._interval = min(max(self._shortest, _REST * seconds), most)
 
 
 class FlushRule:

@@ -64,5 +64,5 @@ def test_short_flushes_take_half_of_the_time_at_most(
         now += duration
         pace.took(duration)
     # As many as that allows, and those of the burst after the rest.
-    needed = max(interval, min(2 * duration, 0.2))
+    needed = min(max(interval, 2 * duration), 4 * interval)
     assert len(begun) <= 8 + (begun[-1] - begun[0]) / needed + 1e-6
