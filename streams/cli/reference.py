@@ -82,7 +82,7 @@ def show() -> None:
     from streams.models.reference import GROUP_LOOKS, STRATA, WEIGHTS, load_reference
 
     reference = load_reference()
-    table = Table(title=f"reference {reference.version}")
+    table = Table(title=f"reference {reference.version}", pad_edge=False)
     for heading in ("exchanges", *(name.replace("_", " ") for name in STRATA)):
         table.add_column(heading, justify="right")
     for exchanges, strata in zip(GROUP_LOOKS, reference.groups, strict=True):
