@@ -17,12 +17,28 @@ from streams.engine.decider import Decider
 from streams.engine.decision_records import TestTaken, tested_output
 from streams.engine.evidence_records import group_evidence
 from streams.engine.stage import Output
-from streams.models.reference import GROUP_LOOKS, Assessment, Reference
+from streams.models.reference import (
+    GROUP_LOOKS,
+    Assessment,
+    Reference,
+    stratum_of,
+)
 
-__all__ = ["CONFIRMING_LEVEL", "MIN_OWNERS", "GroupTests", "Observer"]
+__all__ = [
+    "CONFIRMING_LEVEL",
+    "LARGEST_SITE",
+    "MIN_OWNERS",
+    "GroupTests",
+    "Observer",
+]
 
 MIN_OWNERS: Final = 5
 """Distinct owners a group needs before it is tested at all, fixed in advance."""
+
+LARGEST_SITE: Final = 120
+"""Accounts with one payment or one place beyond which a group is not tested: the groups
+of the reference are no larger, but for some companies, and what is measured of a group
+grows with its size. It was tested while it was smaller."""
 
 CONFIRMING_LEVEL: Final = 1 / 20
 """Error level of a look that confirms a campaign, which the harder rungs ask for."""
@@ -73,8 +89,8 @@ class GroupTests:
         if self.observer is not None and self.observer(minute, look, features, group):
             self._confirm(minute, group, Assessment(0.0, {}, {}), 0.0)
             return
-        if group.infrastructure and any(self._union.pairs(group)):
-            return  # its accounts were found by their templates
+        if not self._is_comparable(group, features):
+            return
         watched = sorted(
             watched_entries(self._state.controls, self._graph, group, minute)
         )
@@ -114,6 +130,13 @@ class GroupTests:
             policy_version=self._decider.policy.version,
             model_version=self._reference.version,
         )
+
+    def _is_comparable(self, group: Group, features: dict[str, float]) -> bool:
+        """Tell whether the reference has groups like this one, if it needs a test."""
+        if group.infrastructure:
+            # Its accounts may have been found by their templates.
+            return not any(self._union.pairs(group))
+        return stratum_of(features) != "one_site" or len(group.uses) <= LARGEST_SITE
 
     def _reachable(self, features: dict[str, float], look: int, level: float) -> bool:
         """Tell whether the reference is large enough for a test at this level."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from lenient_reference import lenient_reference
 
 from streams.campaigns.group import Group
-from streams.campaigns.link_graph import AccountNode
+from streams.campaigns.link_graph import AccountNode, Edge, FacetNode
 from streams.engine.campaigns_stage import CampaignsStage
-from streams.engine.group_tests import MIN_OWNERS
+from streams.engine.group_tests import LARGEST_SITE, MIN_OWNERS
 from streams.models.reference import GROUP_LOOKS
 
 
@@ -40,3 +41,24 @@ def test_a_look_waits_for_owners_and_is_not_lost() -> None:
     assert stage.state.operation.budget.tests == 0
     stage.graph.accounts["account-0"].owner = 99
     assert stage.tests.reached(group) == 3
+
+
+@pytest.mark.parametrize("kind", [0, 3])
+def test_one_customer_or_place_is_compared_as_far_as_there_is_the_like(
+    kind: int,
+) -> None:
+    for accounts, tests in ((LARGEST_SITE, 1), (LARGEST_SITE + 1, 0)):
+        stage, group = _stage_with(MIN_OWNERS, GROUP_LOOKS[0])
+        stage.graph.facets[1] = FacetNode(0, "template", accounts, 0, 0)
+        group.facets = [1]
+        for number in range(accounts):
+            held = [0, 0, 0, 0]
+            held[kind] = 7
+            node = AccountNode(number, 0, 0, 0, 0)
+            node.infrastructure = (held[0], held[1], held[2], held[3])
+            node.edges = {1: Edge(0, 9, 1, 1, 1)}
+            stage.graph.put_account(f"account-{number}", node)
+            group.uses[f"account-{number}"] = 1
+        list(stage.tests.take(7, group))
+        assert group.look == 1
+        assert stage.state.operation.budget.tests == tests
