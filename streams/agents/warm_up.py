@@ -18,7 +18,10 @@ from streams.engine.row_block import RowBlock
 from streams.engine.stage import Row
 from streams.errors import BusError
 
-__all__ = ["load_the_rest", "warm_up"]
+__all__ = ["LOAD_THE_REST_AFTER", "load_the_rest", "warm_up"]
+
+LOAD_THE_REST_AFTER: Final = 5.0
+"""Seconds behind a worker's start: the backlog of a start comes first."""
 
 _ACCOUNTS: Final = 64
 _LATER: Final = ("river.drift", "river.linear_model")

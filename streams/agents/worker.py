@@ -16,7 +16,7 @@ from streams.agents.app import DetectorApp, make_app
 from streams.agents.collector import search_seldom
 from streams.agents.owned_partition import OwnedPartition
 from streams.agents.placed_stage import PlacedStage
-from streams.agents.warm_up import load_the_rest, warm_up
+from streams.agents.warm_up import LOAD_THE_REST_AFTER, load_the_rest, warm_up
 from streams.config import Config
 
 __all__ = ["EXIT_FAILED", "StageLoader", "describe", "run_worker"]
@@ -32,7 +32,6 @@ _SWITCH_INTERVAL = 0.001  # s
 """How long the thread that reads from the broker waits for the interpreter while a
 stage computes. It does so at each step of a fetch; Python's 5 ms would add up to more
 than the broker waits for records in the low-latency setting."""
-_LOAD_THE_REST_AFTER = 5.0  # s; the backlog of a start comes first
 # The last flush, the commit and leaving the group take well below a second.
 _STOP_TIMEOUT = 15.0  # s
 _QUIET = ("faust", "mode", "aiokafka", "asyncio")
@@ -122,7 +121,7 @@ class _Announcer:
         else:
             print(line, flush=True)  # noqa: T201 - who started us waits for this line
             self._printed = True
-            loading = threading.Timer(_LOAD_THE_REST_AFTER, load_the_rest)
+            loading = threading.Timer(LOAD_THE_REST_AFTER, load_the_rest)
             loading.daemon = True
             loading.start()
 

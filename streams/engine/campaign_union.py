@@ -52,7 +52,7 @@ class CampaignUnion:
         found = state.campaigns.pop(source.number, None)
         self._sharing.drop(source)
         state.touch_group(source.number)
-        state.touch_facets(source.facets)
+        state.touch(source.facets)
         if found is None:
             return ""
         campaign, given_up = state.campaigns[into.number], found.identifier

@@ -154,10 +154,8 @@ class CampaignsStage(MinuteStage[Output]):
         for facet, some in groupby(links, key=attrgetter("facet")):
             if facets[facet].kind < templates:
                 number = self.groups.of_template(facet, minute).number
-                users = {link.account for link in some}
-                touched[number] = (
-                    touched[number] | users if number in touched else users
-                )
+                users = touched.setdefault(number, set())
+                users.update(link.account for link in some)
         for number, accounts in touched.items():
             group = self.groups.by_number[number]
             for account in sorted(accounts):
@@ -195,7 +193,7 @@ class CampaignsStage(MinuteStage[Output]):
             if group is not None and self.tests.reached(group) > group.look:
                 facet = group.facets[0]
                 self.graph.facets[facet].next_check = 0
-                self.state.touch_facets((facet,))
+                self.state.touch((facet,))
                 yield facet
 
     def _apply_barrier(self, barrier: Barrier) -> Iterator[Output]:

@@ -58,14 +58,10 @@ class CampaignsState:
         self._flushed: InboxState | None = None
         self._restoring = MarkedRows()
 
-    def touch(self, facets: Iterable[int], accounts: Iterable[str]) -> None:
+    def touch(self, facets: Iterable[int], accounts: Iterable[str] = ()) -> None:
         """Mark facets and accounts as changed."""
         self._facets.update(facets)
         self._accounts.update(accounts)
-
-    def touch_facets(self, facets: Iterable[int]) -> None:
-        """Mark facets as changed."""
-        self._facets.update(facets)
 
     def touch_group(self, number: int) -> None:
         """Mark a group, and its campaign if it is one, as changed."""

@@ -159,7 +159,7 @@ class GroupTests:
             for facet in group.facets:
                 # Look again, at its next use, whether it is one with another campaign.
                 self._graph.facets[facet].next_check = 0
-            self._state.touch_facets(group.facets)
+            self._state.touch(group.facets)
         else:
             campaign.confirmations += 1
         campaign.e_value = assessment.e_value

@@ -9,9 +9,15 @@ from __future__ import annotations
 from random import Random
 from typing import Any, Final
 
-from streams.scenarios.scenario import Cohort
+from streams.scenarios.scenario import Campaign, Cohort, Templates
 
-__all__ = ["KINDS", "SHARING_KINDS", "SITES_KINDS", "honest_cohort"]
+__all__ = [
+    "KINDS",
+    "SHARING_KINDS",
+    "SITES_KINDS",
+    "honest_cohort",
+    "published_guide",
+]
 
 KINDS: Final = (
     *("harness", "harness", "judge"),
@@ -110,6 +116,22 @@ def honest_cohort(
     if kind in {"company", "popular"} and chance.random() < 0.3:
         drawn["groups"], size = 3, chance.randint(60, 250)
     return Cohort(accounts=drawn["groups"] * size, **drawn)
+
+
+def published_guide(name: str, shape: str, templates: Templates) -> Campaign:
+    """Make up what was published: wordings like a campaign's, which nobody runs.
+
+    >>> published_guide("guide", "rubric", Templates(count=2)).accounts
+    0
+    """
+    return Campaign(
+        name=name,
+        accounts=0,
+        requests_per_day=(1, 1),
+        shape=shape,  # type: ignore[arg-type]
+        roles=("legit-bulk",),
+        templates=templates,
+    )
 
 
 def _size(chance: Random) -> int:

@@ -15,7 +15,12 @@ from typing import Final, Literal
 
 from msgspec.structs import replace
 
-from streams.scenarios.honest_groups import KINDS, SITES_KINDS, honest_cohort
+from streams.scenarios.honest_groups import (
+    KINDS,
+    SITES_KINDS,
+    honest_cohort,
+    published_guide,
+)
 from streams.scenarios.scenario import (
     Campaign,
     CampaignFacets,
@@ -99,15 +104,11 @@ def benign_population(seed: int, kinds: tuple[str, ...] = KINDS) -> Scenario:
 
 
 def _guides(chance: Random) -> tuple[Campaign, ...]:
-    """Make up what was published: wordings like a campaign's, which nobody runs."""
     return tuple(
-        Campaign(
-            name=f"guide-{number}",
-            accounts=0,
-            requests_per_day=(1, 1),
-            shape=chance.choice(_SHAPES),
-            roles=("legit-bulk",),
-            templates=Templates(
+        published_guide(
+            f"guide-{number}",
+            chance.choice(_SHAPES),
+            Templates(
                 count=chance.randint(1, 3),
                 wrap=(chance.choice(["prefix", "both", "system"]),),
             ),

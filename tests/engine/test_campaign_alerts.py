@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from streams.campaigns.campaign import Campaign
 from streams.campaigns.group import Group
 from streams.campaigns.link_graph import AccountNode, LinkGraph
-from streams.contracts import decode
+from streams.contracts import decode_record
 from streams.contracts.records import Alert
 from streams.engine.campaign_alerts import GROWTH, SHARING_GROWTH, CampaignAlerts
 from streams.engine.stage import Output
@@ -30,7 +28,7 @@ def _grow(group: Group, accounts: int) -> None:
 
 def _alert(output: Output) -> Alert:
     assert output.value is not None
-    return msgspec.convert(decode("Alert", output.value), Alert)
+    return decode_record(Alert, output.value)
 
 
 def test_growth_is_told_by_as_much_as_says_something() -> None:

@@ -29,6 +29,7 @@ import numpy as np
 from confluent_kafka import Consumer, TopicPartition
 
 from streams.agents.flush_rule import HOP, longest_poll
+from streams.agents.warm_up import LOAD_THE_REST_AFTER
 from streams.bus.kafka_settings import client_settings
 from streams.cli.benchmarks.loader import Pacer, finish, load, producer, send
 from streams.cli.benchmarks.partitioned import Records, cut, read_records
@@ -49,7 +50,7 @@ _WARM_UP: Final = 0.4
 """Share of the traffic that is processed before: campaigns must be there to act on."""
 _TIMEOUT: Final = 300.0  # s
 _SETTLE: Final = 3.0  # s after the last event, for its actions to arrive
-_LOADED: Final = 8.0  # s; by then a worker has loaded what it loads behind its start
+_LOADED: Final = LOAD_THE_REST_AFTER + 3.0  # s; by then it is all loaded
 _POLL: Final = 0.05  # s
 _ANSWERS: Final = 3  # of the broker on the way
 _LATER_STAGES: Final = 2

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from streams.scenarios.detection.hard_negatives import HARD_NEGATIVES, LAUNCH
 from streams.scenarios.detection.populations import small
+from streams.scenarios.honest_groups import published_guide
 from streams.scenarios.scenario import (
     Campaign,
     Cohort,
@@ -116,16 +117,10 @@ def _after_outage(chance: Random, cohorts: list[Cohort], hours: float) -> list[C
 
 
 def _guide(chance: Random) -> Campaign:
-    """Make up what was published: wordings like a campaign's, which nobody runs."""
     shapes = ("rubric", "reasoning", "tooluse", "coding", "instructions", "coercion")
-    return Campaign(
-        name=_GUIDE,
-        accounts=0,
-        requests_per_day=(1, 1),
-        shape=chance.choice(shapes),  # type: ignore[arg-type]
-        roles=("legit-bulk",),
-        templates=Templates(count=chance.randint(1, 3), wrap=("both",)),
-    )
+    shape = chance.choice(shapes)
+    templates = Templates(count=chance.randint(1, 3), wrap=("both",))
+    return published_guide(_GUIDE, shape, templates)
 
 
 def _readers(chance: Random, cohorts: list[Cohort]) -> list[Cohort]:
