@@ -351,7 +351,7 @@ class AccountsStage:
         if marker == self._flushed:
             return []
         self._flushed = marker
-        ids, packed_rows = self.accounts.take_dirty_columns()
+        ids, packed_rows = self.accounts.take_dirty()
         rows = rows_of(map(_ACCOUNT.__add__, ids), packed_rows)
         rows += [
             Row(_FACET + bytes([kind]) + name.encode(), packed)
@@ -383,12 +383,10 @@ class AccountsStage:
     def _set(self, rows: RowBlock) -> None:
         keys, values = rows.keys, rows.values
         some = keys.begins_with(_ACCOUNT)
-        self.accounts.restore_columns(keys.select(some).cut(1), values.select(some))
+        self.accounts.restore(keys.select(some).cut(1), values.select(some))
         for kind in range(len(INFRASTRUCTURE_KINDS)):
             some = keys.begins_with(_FACET + bytes([kind]))
-            self.directory.restore_columns(
-                kind, keys.select(some).cut(2), values.select(some)
-            )
+            self.directory.restore(kind, keys.select(some).cut(2), values.select(some))
         some = keys.begins_with(_TEMPLATES) & values.present
         for key, value in rows.select(some):
             page = int.from_bytes(key[1:], "little")

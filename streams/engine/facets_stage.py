@@ -192,7 +192,7 @@ class FacetsStage(BatchStage):
             hashes = keys.words()[keys.at].astype(np.uint64)
             numbers = self.facets.find(hashes)
             known = np.flatnonzero(part.values.present & (numbers >= 0))
-            self.members.restore_columns(
+            self.members.restore(
                 numbers[known],
                 keys.cut(_HASH_BYTES).select(known),
                 part.values.select(known),

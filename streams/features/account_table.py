@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -97,16 +97,11 @@ class AccountTable:
         self.rows[slots] = np.zeros(1, ACCOUNT_ROW)
         self.touch(slots)
 
-    def take_dirty(self) -> list[tuple[str, bytes | None]]:
-        """Give (account id, row bytes) of the changed rows and mark them clean.
+    def take_dirty(self) -> tuple[list[bytes], list[bytes | None]]:
+        """Give account ids, in UTF-8, and bytes of the changed rows; mark them clean.
 
         None stands for the bytes of an account that was removed.
         """
-        ids, found = self.take_dirty_columns()
-        return [(each.decode(), row) for each, row in zip(ids, found, strict=True)]
-
-    def take_dirty_columns(self) -> tuple[list[bytes], list[bytes | None]]:
-        """Give what `take_dirty` does as two lists, the ids in UTF-8."""
         slots = np.flatnonzero(self._dirty[: len(self)])
         self._dirty[slots] = False
         rows = take_rows(self.rows, slots)
@@ -124,16 +119,11 @@ class AccountTable:
             self._gone.clear()
         return ids, found
 
-    def restore(self, rows: Iterable[tuple[str, bytes | None]]) -> None:
-        """Set rows from what `take_dirty` gave; `StateError` on another layout."""
-        pairs = list(rows)
-        self.restore_columns(
-            ByteColumn.of(account_id for account_id, _ in pairs),
-            ByteColumn.of(packed for _, packed in pairs),
-        )
+    def restore(self, account_ids: ByteColumn, packed: ByteColumn) -> None:
+        """Set rows from what `take_dirty` gave; `StateError` on another layout.
 
-    def restore_columns(self, account_ids: ByteColumn, packed: ByteColumn) -> None:
-        """Set rows as `restore` does; of several rows of an account the last counts."""
+        Of several rows of an account the last one counts.
+        """
         if not len(packed.at):
             return
         present, size = packed.present, ACCOUNT_ROW.itemsize

@@ -6,7 +6,7 @@ least two accounts of the partition share travels to the facets stage.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -157,21 +157,11 @@ class FacetDirectory:
             self._gone.clear()
         return dirty
 
-    def restore(self, rows: Iterable[tuple[int, str, bytes | None]]) -> None:
-        """Set rows from what `take_dirty` gave."""
-        changes = list(rows)
-        for kind in range(len(INFRASTRUCTURE_KINDS)):
-            of_kind = [(name, packed) for k, name, packed in changes if k == kind]
-            self.restore_columns(
-                kind,
-                ByteColumn.of(name for name, _ in of_kind),
-                ByteColumn.of(packed for _, packed in of_kind),
-            )
+    def restore(self, kind: int, identifiers: ByteColumn, packed: ByteColumn) -> None:
+        """Set the rows of one kind from what `take_dirty` gave.
 
-    def restore_columns(
-        self, kind: int, identifiers: ByteColumn, packed: ByteColumn
-    ) -> None:
-        """Set the rows of one kind; of several rows of a facet the last counts."""
+        Of several rows of a facet the last one counts.
+        """
         if not len(packed.at):
             return
         numbers, present = self.numbers_of(kind, identifiers), packed.present

@@ -173,19 +173,10 @@ class MemberTable:
             yield facet, account, None
         self._gone.clear()
 
-    def restore(self, changes: Iterable[tuple[int, str, bytes]]) -> None:
-        """Set rows by facet number and account; `StateError` on another layout."""
-        read = list(changes)
-        self.restore_columns(
-            np.array([facet for facet, _, _ in read], np.int64),
-            ByteColumn.of(account for _, account, _ in read),
-            ByteColumn.of(row for _, _, row in read),
-        )
-
-    def restore_columns(
+    def restore(
         self, facets: Rows, account_ids: ByteColumn, packed: ByteColumn
     ) -> None:
-        """Set rows as `restore` does, from columns."""
+        """Set rows by facet number and account; `StateError` on another layout."""
         size = MEMBER_ROW.itemsize
         if (packed.size != size).any():
             raise StateError(

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.contracts.byte_column import ByteColumn
 from streams.errors import StateError
 from streams.features.member_table import MemberTable, slots_after
 
@@ -56,7 +57,11 @@ def test_members_are_found_forgotten_and_restored(
     assert {(f - 100, account) for f, account, _ in tombstones} == {*truth} - {*left}
     other = MemberTable()
     rows = {(f - 100, account): row for f, account, row in log}
-    other.restore((*key, rows[key] or b"") for key in left)
+    other.restore(
+        np.array([facet for facet, _ in left], np.int64),
+        ByteColumn.of(account for _, account in left),
+        ByteColumn.of(rows[key] for key in left),
+    )
     assert contents(other) == left
     back = [pair for at, pair in enumerate(pairs) if at in gone]
     if back:
@@ -87,4 +92,6 @@ def test_slots_are_the_active_half_hours(minutes: list[int]) -> None:
 
 def test_a_row_of_another_layout_is_refused() -> None:
     with pytest.raises(StateError, match="another layout"):
-        MemberTable().restore([(0, "account", b"short")])
+        MemberTable().restore(
+            np.array([0]), ByteColumn.of(["account"]), ByteColumn.of([b"short"])
+        )
