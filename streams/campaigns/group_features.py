@@ -21,7 +21,7 @@ from streams.campaigns.link_graph import AccountNode, LinkGraph
 from streams.contracts.time_units import MINUTES_PER_DAY, MINUTES_PER_WEEK
 from streams.features.account_row import NETWORK, PAYMENT, TEMPLATE_KINDS
 
-__all__ = ["FEATURES", "MIN_MIXING", "group_features", "owner_count"]
+__all__ = ["FEATURES", "MIN_MIXING", "group_features", "is_mixed", "owner_count"]
 
 FEATURES: Final = (
     "payment",  # accounts that share a payment token hardly anyone else uses
@@ -73,6 +73,17 @@ def owner_count(graph: LinkGraph, group: Group) -> int:
     return len({graph.accounts[account].owner for account in group.uses})
 
 
+def is_mixed(graph: LinkGraph, group: Group) -> bool:
+    """Tell whether a group has the feature "mixing", without the other features."""
+    accounts = _one_of_each_owner(graph, group)
+    nodes = [graph.accounts[account] for account in accounts]
+    features = _commonest_places(nodes)
+    if _mixing(features | {"payment": 1.0, "network": 1.0}) == 0.0:
+        return False  # whatever they share: most of one place or payment ends here
+    features |= {"payment": 0.0, "network": 0.0} | _sharing(graph, accounts)
+    return _mixing(features) > 0.0
+
+
 def group_features(graph: LinkGraph, group: Group) -> dict[str, float]:
     """Describe a group; names as in `FEATURES`, values 0 to 1.
 
@@ -93,8 +104,7 @@ def group_features(graph: LinkGraph, group: Group) -> dict[str, float]:
         if node.created >= 0
     )
     features["young_crowd"] = _crowd(features["young"] * len(accounts))
-    features["payer"] = _commonest(node.infrastructure[PAYMENT] for node in nodes)
-    features["place"] = _commonest(node.infrastructure[NETWORK] for node in nodes)
+    features.update(_commonest_places(nodes))
     created = sorted(node.created for node in nodes if node.created >= 0)
     features["batches"] = batched_accounts(created, _HOURS_AROUND)
     features["batch_days"] = max(
@@ -139,6 +149,13 @@ def _sharing(graph: LinkGraph, accounts: list[str]) -> dict[str, float]:
             weight = count * node.purity(count)
             total[node.kind_name] = total.get(node.kind_name, 0.0) + weight
     return {kind: min(value / len(accounts), 1.0) for kind, value in total.items()}
+
+
+def _commonest_places(nodes: list[AccountNode]) -> dict[str, float]:
+    return {
+        "payer": _commonest(node.infrastructure[PAYMENT] for node in nodes),
+        "place": _commonest(node.infrastructure[NETWORK] for node in nodes),
+    }
 
 
 def _commonest(facets: Iterable[int]) -> float:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from bisect import insort
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple, Self
 
 import msgspec
 
@@ -23,7 +23,7 @@ from streams.features.account_row import (
     TEMPLATE_KINDS,
 )
 
-__all__ = ["MEMBER_FEATURES", "GroupProfile"]
+__all__ = ["MEMBER_FEATURES", "GroupProfile", "MemberScale"]
 
 MEMBER_FEATURES: Final = (
     "uses",  # templated exchanges of the account in the group, logarithmic
@@ -49,6 +49,35 @@ def _scaled(count: int, scale: int) -> float:
 _USES: Final = tuple(_scaled(uses, _USES_SCALE) for uses in range(2**_USES_SCALE))
 _MATES: Final = tuple(_scaled(mates, _BATCH_SCALE) for mates in range(2**_BATCH_SCALE))
 """Features by count, looked up; larger counts have 1.0."""
+
+
+class MemberScale(NamedTuple):
+    """Weights of a linear score of the features, to be found without rounding them.
+
+    ``slack`` is more than what rounding the features and the score to `_DECIMALS` can
+    change of it: half a unit of the last place each, times the weights.
+    """
+
+    uses: float
+    templates: float
+    share: float
+    infrastructure: float
+    cohort: float
+    batch: float
+    young: float
+    intercept: float
+    slack: float
+
+    @classmethod
+    def of(cls, weights: Mapping[str, float], intercept: float) -> Self:
+        """Make it of weights by feature; those that are missing are 0.
+
+        >>> round(MemberScale.of({"cohort": 5.0, "share": -2.0}, -6.0).slack, 6)
+        8e-06
+        """
+        ordered = [weights.get(name, 0.0) for name in MEMBER_FEATURES]
+        slack = 10.0**-_DECIMALS * (sum(map(abs, ordered)) + 1)
+        return cls._make([*ordered, intercept, slack])
 
 
 class _Users(msgspec.Struct, gc=False):
@@ -106,6 +135,34 @@ class GroupProfile:
             "young": 1.0 if young else 0.0,
         }
 
+    def is_below(self, account: str, scale: MemberScale, limit: float) -> bool:
+        """Tell cheaply that an account's score is at most ``limit``, if that is plain.
+
+        The score is that of the features as `member` gives them, rounded; here nothing
+        is rounded. Where the difference could matter, and above, it is not plain.
+        """
+        node = self._graph.accounts[account]
+        uses = self._group.uses[account]
+        edges = self._graph.sorted_edges(account)
+        created, templates = node.created, edges.templates
+        shares = sum(self._purest(edges.infrastructure)) / len(INFRASTRUCTURE_KINDS)
+        score = scale.intercept + scale.infrastructure * min(shares, 1.0)
+        score += scale.uses * (_USES[uses] if uses < len(_USES) else 1.0)
+        score += scale.share * min(uses / max(node.events, 1), 1.0)
+        if created >= 0:
+            cohort, batch = self._opened_with(created)
+            score += scale.cohort * cohort + scale.batch * batch
+            if 0 <= edges.first - created < MINUTES_PER_WEEK:
+                score += scale.young
+        plain = limit - scale.slack
+        if scale.templates >= 0:
+            # There are no more of the group's than there are at all.
+            most = min(max(len(templates) - 1, 0) / _TEMPLATES_SCALE, 1.0)
+            if score + scale.templates * most <= plain:
+                return True
+        further = (self._templates(templates) - 1) / _TEMPLATES_SCALE
+        return score + scale.templates * min(further, 1.0) <= plain
+
     def _templates(self, used: Iterable[int]) -> int:
         """Count those of the group among some templates, by the kind with most."""
         facets, number = self._graph.facets, self._group.number
@@ -118,6 +175,11 @@ class GroupProfile:
 
     def _infrastructure(self, used: Iterable[int]) -> float:
         """Add up the purity of the purest facet of each kind that others share."""
+        shares = math.fsum(self._purest(used)) / len(INFRASTRUCTURE_KINDS)
+        return round(min(shares, 1.0), _DECIMALS)
+
+    def _purest(self, used: Iterable[int]) -> list[float]:
+        """Give, by kind, the purity of the purest of some facets that others share."""
         best = [0.0] * len(FACET_KINDS)
         known = self._users
         for facet in used:
@@ -129,13 +191,13 @@ class GroupProfile:
                 purity = count / degree if count < degree else 1.0
                 if purity > best[node.kind]:  # noqa: PLR1730  max takes longer
                     best[node.kind] = purity
-        shares = math.fsum(best) / len(INFRASTRUCTURE_KINDS)
-        return round(min(shares, 1.0), _DECIMALS)
+        return best
 
     def _opened_with(self, created: int) -> tuple[float, float]:
         """Give the features "cohort" and "batch" of an account opened in a minute."""
-        of_day = others_within(self._created, created, MINUTES_PER_DAY)
-        others = len(self._created) - 1
+        opened = self._created
+        of_day = others_within(opened, created, MINUTES_PER_DAY)
+        others = len(opened) - 1
         cohort = round(min(of_day / others, 1.0), _DECIMALS) if others else 0.0
-        mates = batch_mates(self._created, created, of_day)
+        mates = batch_mates(opened, created, of_day)
         return cohort, _MATES[mates] if mates < len(_MATES) else 1.0

@@ -85,8 +85,11 @@ class SharedInfrastructure:
         node.group = facet or 1
         group = Group(node.group, minute, [facet], infrastructure=True)
         self._groups.by_number[node.group] = group
+        # No other facet is of this group: nothing has to be counted anew.
+        accounts = self._graph.accounts
         for account in sorted(self._graph.members[facet]):
-            self._groups.recount(group, account)
+            group.uses[account] = accounts[account].edges[facet].events
+        group.exchanges = sum(group.uses.values())
         return group
 
     def _neighbours(self, facet: int) -> set[int]:

@@ -176,11 +176,16 @@ class CampaignsStage(MinuteStage[Output]):
                 )
                 self.state.merged_group(into.number, source)
                 yield from self._merge_campaigns(minute, into.number, source.number)
+        counted: dict[int, set[str]] = {}
         for link in own:
-            if facets[link.facet].group in by_number:
-                group = by_number[facets[link.facet].group]
-                self.groups.recount(group, link.account)
-                touched.setdefault(group.number, set()).add(link.account)
+            number = facets[link.facet].group
+            if number in by_number:
+                counted.setdefault(number, set()).add(link.account)
+        for number, accounts in counted.items():
+            group = by_number[number]
+            for account in sorted(accounts):
+                self.groups.recount(group, account)
+            touched.setdefault(number, set()).update(accounts)
 
     def _due(self, touched: Mapping[int, set[str]]) -> Iterator[int]:
         """Give a facet of each touched group that is to be tested, to be linked anew.

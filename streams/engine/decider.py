@@ -15,6 +15,7 @@ from streams.campaigns.group import Group
 from streams.campaigns.groups import Groups
 from streams.campaigns.label_features import label_features
 from streams.campaigns.link_graph import AccountNode
+from streams.campaigns.member_features import MemberScale
 from streams.contracts.records import Mode
 from streams.contracts.time_units import MINUTES_PER_DAY, MINUTES_PER_HOUR
 from streams.engine.campaign_records import families_of
@@ -55,6 +56,10 @@ class Decider:
         self._state = state
         self._groups = groups
         self._reference = reference
+        self._scale = MemberScale.of(
+            reference.member.weights, reference.member.intercept
+        )
+        self._limits: dict[float, float] = {}
         self._mode: Mode = mode
         self.publisher = Publisher(
             state, policy, reference=reference, appeal_key=appeal_key
@@ -89,60 +94,60 @@ class Decider:
         """Move accounts of a campaign as their own evidence carries them."""
         if campaign.is_resting(minute, self._policy.cool_off_minutes):
             return
-        standings = self._state.standing
+        standings, profile = self._state.standing, self._groups.profile(group)
         for account in accounts:
             standing = standings.get(account)
             uses = group.uses[account]
             if standing is not None:
                 uses = standing.fresh_uses(uses)
-                if self._is_settled(standing, minute, uses, campaign.confirmations):
-                    continue
-            if uses < self._fewest_uses:
+            least = self._least_moving(standing, minute, uses, campaign.confirmations)
+            if least is None or uses < self._fewest_uses:
                 continue
-            case = self._case(account, minute, group, campaign)
-            if not self._is_unmoved(case):
-                yield from self._decide(case)
+            if least and profile.is_below(account, self._scale, self._limit(least)):
+                continue
+            yield from self._decide(self._case(account, minute, group, campaign))
 
-    def _is_settled(
-        self, standing: Standing, minute: int, uses: int, confirmations: int
-    ) -> bool:
-        """Tell cheaply that nothing can change, whatever the e-value is.
+    def _least_moving(
+        self, standing: Standing | None, minute: int, uses: int, confirmations: int
+    ) -> float | None:
+        """Tell cheaply from which e-value on an account moves; None: whatever it is.
 
-        Most accounts of a campaign stand where they stand most of the time.
-        """
-        plain = self._plain
-        if plain is None or standing.rung is None or not self._is_in_force(standing):
-            return False
-        at = self._above[standing.rung]
-        if not at:
-            return False
-        if at < len(plain.ladder):
-            above = plain.ladder[at]
-            if uses >= above.uses and confirmations >= above.confirmations:
-                return False
-        return 2 * (standing.expires - minute) > plain.ladder[at - 1].minutes
-
-    def _is_unmoved(self, case: Case) -> bool:
-        """Tell cheaply that evidence moves nothing; `_decide` would find the same.
+        0 stands for one that has to be looked at in any case.
 
         Where one scenario decides on everybody alike, `climb` asks for evidence that
         carries the next step, or the present one when half of its time is over. Where
         neither is so, `_decide` would only publish what stands in another mode, and it
-        stands in the one that it should.
+        stands in the one that it should. Labels lower an e-value, and never raise it:
+        one that is too small without them does not have to be weighed.
         """
-        plain, standing, evidence = self._plain, case.standing, case.evidence
+        plain = self._plain
         if plain is None:
-            return False
-        at = self._above[standing.rung]
-        if at < len(plain.ladder) and evidence.carries(plain.ladder[at]):
-            return False
-        if standing.rung is None:
-            return True
+            return 0.0
+        rung, least = None, None
+        if standing is not None:
+            rung = standing.rung
+        at = self._above[rung]
+        if at < len(plain.ladder):
+            above = plain.ladder[at]
+            if uses >= above.uses and confirmations >= above.confirmations:
+                least = above.e_value
+        if standing is None or rung is None:
+            return least
         if not at or not self._is_in_force(standing):
-            return False
+            return 0.0
         step = plain.ladder[at - 1]
-        left = standing.expires - evidence.minute
-        return 2 * left > step.minutes or not evidence.carries(step)
+        if 2 * (standing.expires - minute) > step.minutes:
+            return least
+        if uses < step.uses or confirmations < step.confirmations:
+            return least
+        return step.e_value if least is None else min(least, step.e_value)
+
+    def _limit(self, e_value: float) -> float:
+        """Give the largest score of an account whose e-value is below ``e_value``."""
+        limit = self._limits.get(e_value)
+        if limit is None:
+            limit = self._limits[e_value] = self._reference.member_limit(e_value)
+        return limit
 
     def _is_in_force(self, standing: Standing) -> bool:
         """Tell cheaply that what stands is in the mode that it should be in.

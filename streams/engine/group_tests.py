@@ -7,7 +7,7 @@ from typing import Final
 
 from streams.campaigns.campaign import Campaign, campaign_id
 from streams.campaigns.group import Group
-from streams.campaigns.group_features import group_features, owner_count
+from streams.campaigns.group_features import group_features, is_mixed, owner_count
 from streams.contracts.time_units import MINUTES_PER_DAY
 from streams.engine.campaign_alerts import CampaignAlerts
 from streams.engine.campaign_union import CampaignUnion
@@ -82,10 +82,10 @@ class GroupTests:
         if reached == group.look:
             return
         group.look = reached
+        if group.infrastructure and not is_mixed(self._graph, group):
+            return  # one customer or one place explains it
         features = group_features(self._graph, group)
         look = reached - 1
-        if group.infrastructure and not features["mixing"]:
-            return  # one customer or one place explains it
         if self.observer is not None and self.observer(minute, look, features, group):
             self._confirm(minute, group, Assessment(0.0, {}, {}), 0.0)
             return

@@ -208,6 +208,22 @@ class Reference(msgspec.Struct, frozen=True):
         held = _held(self)
         return held.e_values[bisect_left(held.rising, score)]
 
+    def member_limit(self, e_value: float) -> float:
+        """Give the largest score of an account whose e-value is below ``e_value``.
+
+        Infinity where no account reaches it, -infinity where all do.
+
+        >>> reference = load_reference()
+        >>> limit = reference.member_limit(100.0)
+        >>> [reference.member_e_value(score) for score in (limit, limit + 1e-6)]
+        [20.0, 100.0]
+        """
+        held = _held(self)
+        at = bisect_left(held.e_values, e_value)  # they rise with the score
+        if at == len(held.e_values):
+            return math.inf
+        return held.rising[at - 1] if at else -math.inf
+
     def member_quantile(self, score: float) -> float:
         """Give the share of bystanders whose score is below such a score."""
         held = _held(self)

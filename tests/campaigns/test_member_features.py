@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from hypothesis import given
+from hypothesis import strategies as st
 from random_graphs import Use, build, use_lists
 
-from streams.campaigns.member_features import MEMBER_FEATURES, GroupProfile
+from streams.campaigns.member_features import (
+    MEMBER_FEATURES,
+    GroupProfile,
+    MemberScale,
+)
+from streams.models.likeness import Likeness
 
 
 @given(use_lists())
@@ -41,3 +47,27 @@ def test_kinds_of_facet_of_one_template_are_no_further_templates() -> None:
     assert (
         GroupProfile(graph, groups.by_number[1]).member("account-0")["templates"] == 0
     )
+
+
+_WEIGHTS = st.fixed_dictionaries(dict.fromkeys(MEMBER_FEATURES, st.floats(-9, 20)))
+
+
+@given(use_lists(), _WEIGHTS, st.floats(-9, 9), st.floats(-9, 20), st.booleans())
+def test_a_score_that_is_plainly_below_a_limit_is_not_above_it(
+    uses: list[Use],
+    weights: dict[str, float],
+    intercept: float,
+    limit: float,
+    on_a_score: bool,
+) -> None:
+    graph, groups = build(uses)
+    model, scale = Likeness(weights, intercept), MemberScale.of(weights, intercept)
+    for group in groups.by_number.values():
+        profile = GroupProfile(graph, group)
+        for account in group.uses:
+            score = model.log_odds(profile.member(account))
+            at = score if on_a_score else limit
+            if profile.is_below(account, scale, at):
+                assert score <= at
+            assert profile.is_below(account, scale, score + 3 * scale.slack)
+            assert not profile.is_below(account, scale, score - 1e-6)

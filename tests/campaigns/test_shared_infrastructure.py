@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.campaigns.group_features import FEATURES, MIN_MIXING, group_features
+from streams.campaigns.group_features import (
+    FEATURES,
+    MIN_MIXING,
+    group_features,
+    is_mixed,
+)
 from streams.campaigns.groups import Groups
 from streams.campaigns.link_graph import AccountNode, Edge, FacetNode, LinkGraph
 from streams.campaigns.shared_infrastructure import (
@@ -89,6 +94,7 @@ def test_a_campaign_spread_over_payments_and_networks_is_one_group() -> None:
     features = group_features(world.graph, group)
     assert features.keys() == set(FEATURES)
     assert features["mixing"] >= MIN_MIXING
+    assert is_mixed(world.graph, group)
     assert features["complementary"] == 0
 
 
@@ -140,6 +146,7 @@ def test_one_customer_and_one_place_are_not_mixed() -> None:
         [group] = world.groups.by_number.values()
         assert len(group.facets) == 4
         assert group_features(world.graph, group)["mixing"] == 0
+        assert not is_mixed(world.graph, group)
 
 
 def test_a_dropped_group_does_not_come_back() -> None:
@@ -174,4 +181,10 @@ def test_groups_hold_what_their_facets_hold(uses: Uses) -> None:
         members = {a for f in group.facets for a in world.graph.members[f]}
         assert set(group.uses) == members
         assert group.exchanges == sum(group.uses.values())
+        mixing = group_features(world.graph, group)["mixing"]
+        assert is_mixed(world.graph, group) == (mixing > 0)
+        counted = group.uses.copy()
+        for account in group.uses:
+            world.groups.recount(group, account)
+        assert group.uses == counted
         assert all(world.graph.facets[f].group == number for f in group.facets)

@@ -151,3 +151,6 @@ def test_evidence_of_a_score_is_staged_by_its_rank(
     for score in (float(whole), whole + part, math.inf, -math.inf):
         expected = staged(conformal_p(score, scores), MEMBER_E_VALUES)
         assert reference.member_e_value(score) == expected
+        for e_value in (0.0, 1.0, *MEMBER_E_VALUES, 1001.0):
+            below = score <= reference.member_limit(e_value)
+            assert below == (expected < e_value) or score == -math.inf
