@@ -18,7 +18,7 @@ from typing import Final
 
 from streams.campaigns.common_places import PLACE_KINDS, common_places
 from streams.campaigns.group import Group
-from streams.campaigns.link_graph import Edge, LinkGraph
+from streams.campaigns.link_graph import Link, LinkGraph
 from streams.campaigns.member_features import GroupProfile
 from streams.features.account_row import TEMPLATE_KINDS
 
@@ -134,17 +134,32 @@ class Groups:
             profile = self._profiles[group.number] = GroupProfile(self.graph, group)
         return profile
 
-    def put_edge(self, account: str, facet: int, edge: Edge) -> None:
-        """Set a membership of a known account, and count it in the profiles."""
-        if not self.graph.put_edge(account, facet, edge):
-            return
+    def put_links(self, facet: int, links: Iterable[tuple[str, Link]]) -> None:
+        """Take what is told of accounts and their uses of a known facet."""
+        joining = self.graph.put_links(facet, links)
+        node = self.graph.facets[facet]
+        if node.is_template:
+            self._count_numbers(node.group, joining)
+        elif self._profiles:
+            for account in joining:
+                self._count_profiles(facet, account)
+
+    def _count_numbers(self, group: int, joining: Iterable[str]) -> None:
+        """Keep the groups of accounts that begin to use a template of a group."""
+        numbers = self._numbers
+        for account in joining:
+            known = numbers.get(account)
+            if known is not None:
+                if not group:
+                    del numbers[account]  # it gets one in this minute
+                elif group not in known:
+                    numbers[account] = (*known, group)
+
+    def _count_profiles(self, facet: int, account: str) -> None:
         profiles = self._profiles
-        if self.graph.facets[facet].is_template:
-            self._numbers.pop(account, None)
-        elif profiles:
-            for number in self._numbers_of(account):
-                if number in profiles and account in self.by_number[number].uses:
-                    profiles[number].link(facet)
+        for number in self._numbers_of(account):
+            if number in profiles and account in self.by_number[number].uses:
+                profiles[number].link(facet)
 
     def partners(self, facet: int, campaigns: Container[int]) -> list[int]:
         """List groups that a grown ``facet`` shows to be one, by number.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -13,6 +13,7 @@ __all__ = [
     "AccountNode",
     "Edge",
     "FacetNode",
+    "Link",
     "LinkGraph",
     "SortedEdges",
     "facet_label",
@@ -20,6 +21,13 @@ __all__ = [
 
 
 _TEMPLATES: Final = len(TEMPLATE_KINDS)
+
+Link = tuple[int, int, int, int, int, int, int, int, int, tuple[int, int, int, int]]
+"""An account's membership in a facet, and the account, at its last use of it.
+
+Owner, created, first, last, count, events, templated, likeness, slots, and hashes of
+the account's infrastructure. A plain tuple: there are too many for attributes.
+"""
 
 
 class FacetNode(msgspec.Struct, array_like=True, gc=False):
@@ -122,26 +130,38 @@ class LinkGraph:
         for facet in node.edges:
             self.members.setdefault(facet, set()).add(account)
 
-    def put_edge(self, account: str, facet: int, edge: Edge) -> bool:
-        """Set one membership of a known account; tell whether it is a new one."""
-        edges = self.accounts[account].edges
-        before = edges.get(facet)
-        edges[facet] = edge
-        if before is not None:
-            if before.first != edge.first:
-                self._sorted.pop(account, None)
-            return False
-        members = self.members.get(facet)
-        if members is None:
-            self.members[facet] = {account}
-        else:
-            members.add(account)
-        listed = self._sorted.get(account)
-        if listed is not None:
-            is_template = self.facets[facet].kind < _TEMPLATES
-            (listed.templates if is_template else listed.infrastructure).append(facet)
-            listed.first = min(listed.first, edge.first)
-        return True
+    def put_links(self, facet: int, links: Iterable[tuple[str, Link]]) -> list[str]:
+        """Take what is told of accounts and their uses of a known facet.
+
+        Gives those that had not used it before. Accounts need not be known.
+        """
+        accounts, lists = self.accounts, self._sorted
+        is_template = self.facets[facet].kind < _TEMPLATES
+        joining = []
+        for name, link in links:
+            owner, created, first, last, count, events = link[:6]
+            node = accounts.get(name)
+            if node is None:
+                node = accounts[name] = AccountNode(owner, created, 0, 0, 0)
+            node.events = events
+            node.templated, node.likeness, slots, node.infrastructure = link[6:]
+            edge = node.edges.get(facet)
+            if edge is None:
+                node.edges[facet] = Edge(first, last, count, slots, events)
+                joining.append(name)
+                listed = lists.get(name)
+                if listed is not None:
+                    own = listed.templates if is_template else listed.infrastructure
+                    own.append(facet)
+                    listed.first = min(listed.first, first)
+                continue
+            if edge.first != first:
+                lists.pop(name, None)
+                edge.first = first
+            edge.last, edge.count, edge.slots, edge.events = last, count, slots, events
+        if joining:
+            self.members.setdefault(facet, set()).update(joining)
+        return joining
 
     def sorted_edges(self, account: str) -> SortedEdges:
         """Give the facets of an account that has some; nobody else may change them.

@@ -8,20 +8,13 @@ accounts of a found campaign along the ladder, each on its own evidence.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import chain, groupby
-from operator import attrgetter
-from typing import Any
+from itertools import chain
 
 from streams.campaigns.campaign import Campaign
 from streams.campaigns.group import Group
 from streams.campaigns.groups import Groups
-from streams.campaigns.link_graph import AccountNode, Edge, FacetNode, LinkGraph
-from streams.campaigns.model_mix import (
-    ModelUses,
-    TemplateUses,
-    pooled_models,
-    uses_by_group,
-)
+from streams.campaigns.link_graph import FacetNode, LinkGraph
+from streams.campaigns.model_mix import TemplateUses, pooled_models, uses_by_group
 from streams.campaigns.shared_infrastructure import SharedInfrastructure
 from streams.contracts.records import Mode
 from streams.contracts.stage_batch import StageBatch
@@ -32,12 +25,12 @@ from streams.engine.control_effects import ControlEffects
 from streams.engine.control_stage import CONTROL_SOURCE, decode_control
 from streams.engine.decider import Decider
 from streams.engine.group_tests import GroupTests
-from streams.engine.link_rows import LinkRow, decode_links
+from streams.engine.link_inbox import LinkInbox
+from streams.engine.link_news import LinkNews, MinuteLinks
 from streams.engine.minute_inbox import Barrier
-from streams.engine.minute_inbox import Row as InboxRow
 from streams.engine.minute_stage import MinuteStage
 from streams.engine.stage import Output, Row
-from streams.features.account_row import MODEL_USES, TEMPLATE_KINDS, TRAFFIC
+from streams.features.account_row import TEMPLATE_KINDS
 from streams.models.reference import Reference
 from streams.policy.policy import Policy
 from streams.policy.policy_file import default_policy
@@ -45,6 +38,7 @@ from streams.policy.policy_file import default_policy
 __all__ = ["CampaignsStage"]
 
 _NEVER = 1 << 62
+_TEMPLATES = len(TEMPLATE_KINDS)
 
 
 class CampaignsStage(MinuteStage[Output]):
@@ -62,7 +56,8 @@ class CampaignsStage(MinuteStage[Output]):
         policy: Policy | None = None,
         appeal_key: str = "",
     ) -> None:
-        super().__init__(partition, sources=facet_partitions)
+        inbox = LinkInbox(facet_partitions)
+        super().__init__(partition, sources=facet_partitions, inbox=inbox)
         self.graph = LinkGraph()
         self.groups = Groups(self.graph)
         self.sharing = SharedInfrastructure(self.groups)
@@ -99,32 +94,35 @@ class CampaignsStage(MinuteStage[Output]):
         record = decode_control(batch.payload)
         self._inbox.add_barrier(offset, record, record.after)
 
-    def _decode(self, payload: bytes) -> list[InboxRow]:
-        return [(link.minute, link) for link in decode_links(payload)]
+    def _decode(self, payload: bytes) -> list[LinkNews]:
+        return [LinkNews.read(payload)]
+
+    def _by_minute(self, rows: list[LinkNews]) -> Iterator[tuple[int, MinuteLinks]]:
+        if rows:
+            for told in LinkNews.join(rows).by_minute():
+                yield told.minute, told
 
     def _outputs(self, news: list[Output], closed: int) -> list[Output]:
         del closed  # what leaves the pipeline closes nobody's minutes
         return news
 
-    def _apply_minute(
-        self, minute: int, rows: list[tuple[Any, ...]]
-    ) -> Iterator[Output]:
+    def _apply_minute(self, minute: int, told: MinuteLinks) -> Iterator[Output]:
         yield from self._decider.expire(minute)
-        links, models = self._sorted_out(minute, rows)
-        facets = {link.facet: link for link in links}
-        self._put_facets(facets.values())
-        self._put(links)
-        self.state.touch(facets, (link.account for link in links))
-        touched = self._recounted(minute, links)
-        asked = chain(sorted(facets), self._due(touched))
+        for model, events in told.traffic:
+            self.note_traffic(minute, events, model)
+        self._put(told)
+        facets = [state[0] for state in told.facets]
+        self.state.touch(facets, told.accounts)
+        touched = self._recounted(told)
+        asked = chain(facets, self._due(touched))
         alone: set[int] = set()
         for facet in filter(self._is_grown, asked):
             for into, merged in self._link_groups(facet, alone):
                 accounts = touched.pop(merged, set())
                 touched.setdefault(into, set()).update(accounts)
                 yield from self._merge_campaigns(minute, into, merged)
-        yield from self._grow_sharing(minute, links, touched)
-        uses = uses_by_group(self.graph, models)
+        yield from self._grow_sharing(told, touched)
+        uses = uses_by_group(self.graph, told.models)
         for number in sorted(touched):
             group = self.groups.by_number.get(number)
             if group is None:
@@ -147,15 +145,13 @@ class CampaignsStage(MinuteStage[Output]):
                 chosen = sorted(actable)
                 yield from self._decider.decide(minute, group, campaign, chosen)
 
-    def _recounted(self, minute: int, links: list[LinkRow]) -> dict[int, set[str]]:
+    def _recounted(self, told: MinuteLinks) -> dict[int, set[str]]:
         """Count templated exchanges of groups anew; give who has some, by group."""
         touched: dict[int, set[str]] = {}
-        facets, templates = self.graph.facets, len(TEMPLATE_KINDS)
-        for facet, some in groupby(links, key=attrgetter("facet")):
-            if facets[facet].kind < templates:
-                number = self.groups.of_template(facet, minute).number
-                users = touched.setdefault(number, set())
-                users.update(link.account for link in some)
+        for facet, kind, *_, begin, end in told.facets:
+            if kind < _TEMPLATES:
+                number = self.groups.of_template(facet, told.minute).number
+                touched.setdefault(number, set()).update(told.accounts[begin:end])
         for number, accounts in touched.items():
             group = self.groups.by_number[number]
             for account in sorted(accounts):
@@ -163,13 +159,13 @@ class CampaignsStage(MinuteStage[Output]):
         return touched
 
     def _grow_sharing(
-        self, minute: int, links: list[LinkRow], touched: dict[int, set[str]]
+        self, told: MinuteLinks, touched: dict[int, set[str]]
     ) -> Iterator[Output]:
         """Bring the groups of shared payments and networks up to date."""
         facets, by_number = self.graph.facets, self.groups.by_number
-        templates = len(TEMPLATE_KINDS)
-        own = [link for link in links if facets[link.facet].kind >= templates]
-        for facet in sorted({link.facet for link in own}):
+        minute = told.minute
+        own = [state for state in told.facets if state[1] >= _TEMPLATES]
+        for facet, *_ in own:
             for into, source in self.sharing.grow(facet, minute, self._seniority):
                 touched.setdefault(into.number, set()).update(
                     touched.pop(source.number, ())
@@ -177,10 +173,10 @@ class CampaignsStage(MinuteStage[Output]):
                 self.state.merged_group(into.number, source)
                 yield from self._merge_campaigns(minute, into.number, source.number)
         counted: dict[int, set[str]] = {}
-        for link in own:
-            number = facets[link.facet].group
+        for facet, *_, begin, end in own:
+            number = facets[facet].group
             if number in by_number:
-                counted.setdefault(number, set()).add(link.account)
+                counted.setdefault(number, set()).update(told.accounts[begin:end])
         for number, accounts in counted.items():
             group = by_number[number]
             for account in sorted(accounts):
@@ -208,51 +204,31 @@ class CampaignsStage(MinuteStage[Output]):
     def _end_minutes(self, closed: int) -> Iterator[Output]:
         yield from self._decider.expire(closed)
 
-    def _sorted_out(
-        self, minute: int, rows: list[tuple[Any, ...]]
-    ) -> tuple[list[LinkRow], dict[int, dict[str, ModelUses]]]:
-        """Give the memberships, and by template its uses by model; count traffic."""
-        links: list[LinkRow] = []
-        models: dict[int, dict[str, ModelUses]] = {}
-        for _, link in rows:
-            if link.kind == TRAFFIC:
-                self.note_traffic(minute, link.count, link.facet)
-            elif link.kind == MODEL_USES:
-                uses = ModelUses.by(link.degree, link.owner, link.count)
-                models.setdefault(link.facet, {})[link.name] = uses
-            else:
-                links.append(link)
-        return links, models
-
     def note_traffic(self, minute: int, events: int, model: int = 0) -> None:
         """Count all events of a minute and model, whoever sent them."""
         self.state.operation.traffic.add(minute, events)
         self.state.operation.models.add(minute, model, events)
 
-    def _put_facets(self, links: Iterable[LinkRow]) -> None:
-        """Take facets' states, each the same in all of its rows of a minute."""
-        facets = self.graph.facets
-        for link in links:
-            node = facets.get(link.facet)
+    def _put(self, told: MinuteLinks) -> None:
+        """Take the states of facets and of accounts, and their memberships."""
+        facets, put_links = self.graph.facets, self.groups.put_links
+        for (
+            facet,
+            kind,
+            name,
+            degree,
+            samples,
+            distinct,
+            families,
+            *links,
+        ) in told.facets:
+            node = facets.get(facet)
             if node is None:
-                node = facets[link.facet] = FacetNode(link.kind, link.name, 0, 0, 0)
-            node.degree, node.samples = link.degree, link.samples
-            node.distinct, node.families = link.distinct, link.families
-
-    def _put(self, links: Iterable[LinkRow]) -> None:
-        """Take accounts' states and their memberships."""
-        accounts, put_edge = self.graph.accounts, self.groups.put_edge
-        for link in links:
-            name = link.account
-            account = accounts.get(name)
-            if account is None:
-                account = AccountNode(link.owner, link.created, 0, 0, 0)
-                accounts[name] = account
-            account.events, account.templated = link.events, link.templated
-            account.likeness = link.likeness
-            account.infrastructure = link.infrastructure
-            edge = Edge(link.first, link.last, link.count, link.slots, link.events)
-            put_edge(name, link.facet, edge)
+                node = facets[facet] = FacetNode(kind, name, 0, 0, 0)
+            node.degree, node.samples = degree, samples
+            node.distinct, node.families = distinct, families
+            some = slice(*links)
+            put_links(facet, zip(told.accounts[some], told.links[some], strict=True))
 
     def _is_grown(self, facet: int) -> bool:
         """Whether a facet's members have doubled since its groups were compared."""

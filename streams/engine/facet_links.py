@@ -1,27 +1,28 @@
-"""Which memberships of suspect facets a batch tells of, and the rows that tell them."""
+"""Which memberships of suspect facets a batch tells of, and what it tells of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from streams.engine.facet_batch import FacetBatch
-from streams.engine.link_rows import LinkTuple, model_row
+from streams.engine.link_news import LinkNews
+from streams.features.account_row import INFRASTRUCTURE_KINDS
 from streams.features.whole_rows import put_rows, take_rows
 from streams.models.families import FAMILIES
 
-__all__ = ["link_rows"]
+__all__ = ["link_news"]
 
 _DECIMALS: Final = 6
 """Of the share of distinct fillings, as it travels."""
 
+Column = npt.NDArray[Any]
 Ints = npt.NDArray[np.int64]
 
 
-def link_rows(batch: FacetBatch) -> list[LinkTuple]:
+def link_news(batch: FacetBatch) -> LinkNews:
     """Tell of the members of suspect facets that a batch touched.
 
     When a facet becomes suspect, all its members are told of as they are at the end of
@@ -33,30 +34,32 @@ def link_rows(batch: FacetBatch) -> list[LinkTuple]:
     minute = batch.minute_at
     suspect = batch.since[batch.facet_at[minute]]
     touched = np.flatnonzero(suspect < minute)
-    found = [_rows(batch, minute[touched], take_rows(batch.after, place_of[touched]))]
+    minute = minute[touched]
+    member = take_rows(batch.after, place_of[touched])
     if len(batch.newly):
-        found.append(_rows(batch, *_all_members(batch)))
-    rows = [row for part in found for row in part]
-    rows += _model_rows(batch)
-    rows.sort()
-    return rows
+        other_minute, others = _all_members(batch)
+        minute = np.concatenate([minute, other_minute])
+        member = np.concatenate([member, others])
+    texts: dict[str, list[str]] = {}
+    link = _links(batch, minute, member, texts)
+    use = _uses(batch, texts)
+    traffic = LinkNews.nothing().tables["traffic"]
+    return LinkNews({"link": link, "use": use, "traffic": traffic}, texts)
 
 
-def _model_rows(batch: FacetBatch) -> Iterator[LinkTuple]:
+def _uses(batch: FacetBatch, texts: dict[str, list[str]]) -> dict[str, Column]:
     """Tell which models the uses of suspect templates went to, minute by minute."""
     minute, model, uses, owners, owner = batch.model_uses()
+    texts["model"] = batch.news.texts["model"]
     number = batch.facet_of[minute]
-    names = batch.news.texts["model"]
-    for at, facet, of, *count in zip(
-        batch.minute_of[minute].tolist(),
-        batch.facets.rows["hash"][number].tolist(),
-        model.tolist(),
-        uses.tolist(),
-        owners.tolist(),
-        owner.tolist(),
-        strict=True,
-    ):
-        yield model_row(at, facet, names[of], *count)
+    return {
+        "minute": batch.minute_of[minute].astype("<i4"),
+        "facet": batch.facets.rows["hash"][number],
+        "count": uses.astype("<u4"),
+        "owners": owners.astype("<u4"),
+        "owner": owner.astype("<u8"),
+        "model": model.astype("<u4"),
+    }
 
 
 def _all_members(batch: FacetBatch) -> tuple[Ints, npt.NDArray[Any]]:
@@ -82,45 +85,43 @@ def _all_members(batch: FacetBatch) -> tuple[Ints, npt.NDArray[Any]]:
     return minute[known], take_rows(rows, known)
 
 
-def _rows(batch: FacetBatch, minute: Ints, member: npt.NDArray[Any]) -> list[LinkTuple]:
-    facets = batch.facets
-    number = batch.facet_of[minute]
-    shares = {
-        at: round(share, _DECIMALS)
-        for at, share in _few(minute, batch.shares_at).items()
-    }
+def _links(
+    batch: FacetBatch,
+    minute: Ints,
+    member: npt.NDArray[Any],
+    texts: dict[str, list[str]],
+) -> dict[str, Column]:
+    facets, number = batch.facets, batch.facet_of[minute]
     degree = np.maximum(batch.degree_at, batch.members_at)[minute]
     most = batch.exchanges_at[minute, None] < 2 * batch.families_at[minute]
-    families = (most << np.arange(len(FAMILIES))).sum(axis=1)
-    accounts = batch.members.accounts
-    columns: list[Any] = [
-        batch.minute_of[minute].tolist(),
-        facets.rows["hash"][number].tolist(),
-        map(accounts.__getitem__, member["account"].tolist()),
-        facets.rows["kind"][number].tolist(),
-        map(facets.names.__getitem__, number.tolist()),
-        degree.tolist(),
-        batch.exchanges_at[minute].tolist(),
-        batch.samples_at[minute].tolist(),
-        map(shares.__getitem__, minute.tolist()),
-        map(_FAMILY_LISTS.__getitem__, families.tolist()),
-    ]
-    columns += [member[name].tolist() for name in _MEMBER_FIELDS]
-    return list(zip(*columns, strict=True))
+    names, name = np.unique(number, return_inverse=True)
+    texts["name"] = [facets.names[at] for at in names.tolist()]
+    accounts, account = np.unique(member["account"], return_inverse=True)
+    texts["account"] = [batch.members.accounts[at] for at in accounts.tolist()]
+    own = member["infrastructure"]
+    return {
+        "minute": batch.minute_of[minute].astype("<i4"),
+        "facet": facets.rows["hash"][number],
+        "kind": facets.rows["kind"][number],
+        "degree": degree.astype("<u4"),
+        "samples": batch.samples_at[minute].astype("<u4"),
+        "distinct": _rounded(batch.shares_at[minute]),
+        "families": (most << np.arange(len(FAMILIES))).sum(axis=1).astype("<u4"),
+        **{name: member[name] for name in _MEMBER_FIELDS},
+        **{kind: own[:, at] for at, kind in enumerate(INFRASTRUCTURE_KINDS)},
+        "account": account.astype("<u4"),
+        "name": name.astype("<u4"),
+    }
 
 
 _MEMBER_FIELDS: Final = (
     *("owner", "created", "first", "last", "count", "events", "templated"),
-    *("likeness", "slots", "infrastructure"),
+    *("likeness", "slots"),
 )
 
 
-def _few(at: Ints, values: npt.NDArray[np.float64]) -> dict[int, float]:
-    distinct = np.unique(at)
-    return dict(zip(distinct.tolist(), values[distinct].tolist(), strict=True))
-
-
-_FAMILY_LISTS: Final = [
-    sorted(name for bit, name in enumerate(FAMILIES) if code >> bit & 1)
-    for code in range(1 << len(FAMILIES))
-]
+def _rounded(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Round as Python does: numpy's last digit is another one now and then."""
+    distinct, which = np.unique(shares, return_inverse=True)
+    rounded = [round(share, _DECIMALS) for share in distinct.tolist()]
+    return np.array(rounded, np.float64)[which]

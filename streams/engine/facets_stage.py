@@ -19,10 +19,11 @@ from streams.contracts.time_units import MINUTES_PER_DAY
 from streams.engine.batch_stage import BatchStage
 from streams.engine.facet_batch import FacetBatch
 from streams.engine.facet_inbox import FacetInbox
-from streams.engine.facet_links import link_rows
+from streams.engine.facet_links import link_news
 from streams.engine.facet_uses import FacetNews
 from streams.engine.latest_rows import LatestRows
-from streams.engine.link_rows import LinkTuple, member_links, traffic_row
+from streams.engine.link_news import LinkNews
+from streams.engine.link_rows import member_links
 from streams.engine.marked_rows import MARKER, MarkedRows
 from streams.engine.minute_inbox import InboxState
 from streams.engine.row_block import RowBlock
@@ -69,14 +70,13 @@ class FacetsStage(BatchStage):
         if closed == self._sent_minute:
             return []
         self._sent_minute = closed
-        rows: list[LinkTuple] = []
-        if news:
-            rows = self._apply(FacetNews.join(news))
-        return member_links(rows, source_partition=self.partition, closed_minute=closed)
+        told = self._apply(FacetNews.join(news)) if news else LinkNews.nothing()
+        return member_links(told, source_partition=self.partition, closed_minute=closed)
 
-    def _apply(self, news: FacetNews) -> list[LinkTuple]:
+    def _apply(self, news: FacetNews) -> LinkNews:
         """Apply whole minutes, day by day."""
-        rows, news = _take_traffic(news)
+        traffic, news = _take_traffic(news)
+        told = [traffic]
         while news:
             day = news.earliest // MINUTES_PER_DAY
             self._forget_silent((day - SILENT_DAYS) * MINUTES_PER_DAY)
@@ -92,11 +92,11 @@ class FacetsStage(BatchStage):
                     today = FacetNews.nothing()
                 batch.count_all()
                 batch.update_members()
-                rows += link_rows(batch)
+                told.append(link_news(batch))
                 batch.write()
                 if len(crowded):
                     self._make_room(crowded)
-        return rows
+        return LinkNews.join(told)
 
     def _forget_silent(self, minute: int) -> None:
         """Forget what was last used before ``minute``: facets, and uses of others.
@@ -199,20 +199,22 @@ class FacetsStage(BatchStage):
             )
 
 
-def _take_traffic(news: FacetNews) -> tuple[list[LinkTuple], FacetNews]:
+def _take_traffic(news: FacetNews) -> tuple[LinkNews, FacetNews]:
     """Add up the traffic of each minute and model, and take it out of the sums."""
+    nothing = LinkNews.nothing()
     traffic = news.sums["sum_kind"] == TRAFFIC
     if not traffic.any():
-        return [], news
+        return nothing, news
     minute, model = news.sums["sum_minute"][traffic], news.sums["sum_facet"][traffic]
     order = np.lexsort((model, minute))
     minute, model = minute[order], model[order]
     begin = run_starts(minute, model)
     events = np.add.reduceat(news.sums["sum_events"][traffic][order], begin, dtype="i8")
-    columns = (minute[begin], model[begin], events)
-    rows = [
-        traffic_row(*row) for row in zip(*map(np.ndarray.tolist, columns), strict=True)
-    ]
-    return rows, news._replace(
+    told = {
+        "minute": minute[begin],
+        "model": model[begin],
+        "events": events.astype("<u4"),
+    }
+    return nothing._replace(tables=nothing.tables | {"traffic": told}), news._replace(
         sums={name: column[~traffic] for name, column in news.sums.items()}
     )

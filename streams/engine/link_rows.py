@@ -1,158 +1,49 @@
-"""Rows that the facets stage sends to the campaigns stage.
-
-A row is the whole state of one account's membership in one suspect facet, not a
-change to it: taking a row twice, or only the newest of many, gives the same result.
-"""
+"""The records by which the facets stages tell of suspect facets."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-import msgspec
+import numpy as np
+import numpy.typing as npt
 
+from streams.contracts.column_batch import pack_columns
 from streams.contracts.stage_batch import StageBatch, encode_batch
 from streams.contracts.time_units import MS_PER_MINUTE
+from streams.engine.link_news import LINK_COLUMNS, LINK_TEXTS, LinkNews
 from streams.engine.stage import Output
-from streams.errors import UndecodableRecord
-from streams.features.account_row import MODEL_USES, TRAFFIC
 
-__all__ = [
-    "LinkRow",
-    "LinkTuple",
-    "decode_links",
-    "member_links",
-    "model_row",
-    "traffic_row",
-]
+__all__ = ["member_links"]
 
 _PART_BYTES: Final = 900_000
-"""Bytes of rows in a part; Kafka takes records of 1 MB by default. Rows are counted by
-their bytes, as ids may be ten characters long or five hundred."""
+"""Most bytes of columns in a part; Kafka takes records of 1 MB by default. Rows are
+counted by their bytes, as ids may be ten characters long or five hundred."""
 
+_TEXT_BYTES: Final = 9
+"""Bytes of a number of a text, and before the text in MessagePack, at most."""
 
-class LinkRow(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
-    """Membership of an account in a suspect facet at the end of ``minute``.
+_ROW_BYTES: Final[Mapping[str, int]] = {
+    table: sum(np.dtype(type_).itemsize for type_ in types.values())
+    for table, types in LINK_COLUMNS.items()
+}
 
-    ``degree`` counts the accounts that use the facet at all; ``distinct`` is the share
-    of distinct fillings among ``samples``. The account's fields are those of
-    `streams.features.member_table.MEMBER_ROW`. A row of kind `TRAFFIC` is about nobody:
-    its ``count`` is the number of all events of the minute that went to a model, and
-    ``facet`` the model's hash. One of kind `MODEL_USES` tells how many of the minute's
-    uses of a suspect template went to the model ``name``; its ``degree`` counts their
-    owners, and ``owner`` is set where it was one.
-    """
-
-    minute: int
-    facet: int
-    account: str
-    kind: int
-    name: str
-    degree: int
-    exchanges: int
-    samples: int
-    distinct: float
-    families: list[str]
-    owner: int
-    created: int
-    first: int
-    last: int
-    count: int
-    events: int
-    templated: int
-    likeness: int
-    slots: int
-    infrastructure: tuple[int, int, int, int] = (0, 0, 0, 0)
-
-
-LinkTuple = tuple[Any, ...]
-"""The fields of a `LinkRow` in order, as they travel."""
-
-
-def traffic_row(minute: int, model: int, events: int) -> LinkTuple:
-    """Make the row that tells the events of a minute and model, by the model's hash."""
-    return _about_nobody(minute, model, (TRAFFIC, ""), events)
-
-
-def model_row(  # noqa: PLR0917 the fields of a row
-    minute: int, facet: int, model: str, uses: int, owners: int, owner: int
-) -> LinkTuple:
-    """Make the row that tells a minute's uses of a suspect template with a model.
-
-    ``owners`` are so many; ``owner`` is the one, 0 for several.
-    """
-    return _about_nobody(minute, facet, (MODEL_USES, model), uses, (owners, owner))
-
-
-def _about_nobody(
-    minute: int,
-    facet: int,
-    row: tuple[int, str],
-    count: int,
-    owned: tuple[int, int] = (0, 0),
-) -> LinkTuple:
-    owners, owner = owned
-    known = (owners, *_UNKNOWN, owner, _UNCREATED)
-    return (minute, facet, "", *row, *known, minute, minute, count, *_UNUSED)
-
-
-_NOBODY: Final = msgspec.structs.astuple(
-    LinkRow(
-        minute=0,
-        facet=0,
-        account="",
-        kind=0,
-        name="",
-        degree=0,
-        exchanges=0,
-        samples=0,
-        distinct=0.0,
-        families=[],
-        owner=0,
-        created=-1,
-        first=0,
-        last=0,
-        count=0,
-        events=0,
-        templated=0,
-        likeness=0,
-        slots=0,
-    )
-)
-_UNKNOWN: Final = _NOBODY[6:10]
-"""From ``exchanges`` to ``families``."""
-_UNCREATED: Final = _NOBODY[11]
-_UNUSED: Final = _NOBODY[15:]
-"""From ``events`` on."""
-
-
-_decoder = msgspec.msgpack.Decoder(list[LinkRow])
-
-
-def decode_links(payload: bytes) -> list[LinkRow]:
-    """Decode the payload of a MemberLinks record; raise `UndecodableRecord` else."""
-    try:
-        return _decoder.decode(payload)
-    except msgspec.MsgspecError as error:
-        raise UndecodableRecord(
-            "the payload is not a list of link rows: was the record written by "
-            "another version of distillwatch?"
-        ) from error
+Column = npt.NDArray[Any]
 
 
 def member_links(
-    rows: Iterable[LinkTuple], *, source_partition: int, closed_minute: int
+    news: LinkNews, *, source_partition: int, closed_minute: int
 ) -> list[Output]:
     """Make the MemberLinks records; without rows one still closes the minutes."""
     outputs = []
-    payloads = list(_payloads(rows))
-    for number, payload in enumerate(payloads):
+    parts = list(_parts(news))
+    for number, columns in enumerate(parts):
         batch = StageBatch(
             source_partition=source_partition,
             part=number,
-            last=number == len(payloads) - 1,
+            last=number == len(parts) - 1,
             closed_minute=closed_minute,
-            payload=payload,
+            payload=pack_columns(columns),
         )
         outputs.append(
             Output(
@@ -168,20 +59,48 @@ def member_links(
     return outputs
 
 
-def _payloads(rows: Iterable[LinkTuple]) -> Iterator[bytes]:
-    """Encode rows as lists, each of as many as fit."""
-    rows = list(rows)
-    whole = msgspec.msgpack.encode(rows)
-    if len(whole) <= _PART_BYTES:  # as nearly always
-        yield whole
+def _parts(news: LinkNews) -> Iterator[dict[str, Column | list[str]]]:
+    """Give the rows as columns, in parts that fit a record each."""
+    sizes = {table: _row_sizes(news, table) for table in LINK_COLUMNS}
+    ends = {table: np.cumsum(size) for table, size in sizes.items()}
+    total = sum(int(end[-1]) for end in ends.values() if len(end))
+    if total <= _PART_BYTES:  # as nearly always
+        yield _part(news, {table: slice(None) for table in LINK_COLUMNS})
         return
-    part: list[msgspec.Raw] = []
-    size = 0
-    for row in rows:
-        packed = msgspec.msgpack.encode(row)
-        if part and size + len(packed) > _PART_BYTES:
-            yield msgspec.msgpack.encode(part)
-            part, size = [], 0
-        part.append(msgspec.Raw(packed))
-        size += len(packed)
-    yield msgspec.msgpack.encode(part)
+    for table, end in ends.items():
+        start = 0
+        while start < len(end):
+            before = int(end[start - 1]) if start else 0
+            stop = int(np.searchsorted(end, before + _PART_BYTES, "right"))
+            rows = {name: slice(0, 0) for name in LINK_COLUMNS}
+            rows[table] = slice(start, max(stop, start + 1))
+            yield _part(news, rows)
+            start = rows[table].stop
+
+
+def _row_sizes(news: LinkNews, table: str) -> Column:
+    """Bound the bytes of each row, as if each had texts of its own."""
+    columns = news.tables[table]
+    size = np.full(len(columns["minute"]), _ROW_BYTES[table])
+    for name in LINK_TEXTS[table]:
+        texts = [_TEXT_BYTES + len(text.encode()) for text in news.texts[name]]
+        size += np.array(texts, np.int64)[columns[name]]
+    return size
+
+
+def _part(news: LinkNews, rows: Mapping[str, slice]) -> dict[str, Column | list[str]]:
+    """Take some rows of each table, with the texts that they need, sorted."""
+    part: dict[str, Column | list[str]] = {}
+    for table, columns in news.tables.items():
+        for name, column in columns.items():
+            taken = column[rows[table]]
+            if name in LINK_TEXTS[table]:
+                used, which = np.unique(taken, return_inverse=True)
+                texts = [news.texts[name][number] for number in used.tolist()]
+                order = sorted(range(len(texts)), key=texts.__getitem__)
+                rank = np.empty(len(order), "<u4")
+                rank[order] = np.arange(len(order))
+                part[f"{name}_texts"] = [texts[at] for at in order]
+                taken = rank[which]
+            part[f"{table}_{name}"] = taken
+    return part

@@ -16,7 +16,6 @@ __all__ = [
     "INFRASTRUCTURE_KINDS",
     "MARKER_COUNT",
     "MODEL_SLOTS",
-    "MODEL_USES",
     "NETWORK",
     "PAYMENT",
     "RECENT_REQUESTS",
@@ -47,9 +46,6 @@ FACET_KINDS: Final = (*TEMPLATE_KINDS, *INFRASTRUCTURE_KINDS)
 
 TRAFFIC: Final = 255
 """Kind of the rows that tell the events of a whole minute, whatever their facets."""
-
-MODEL_USES: Final = 254
-"""Kind of the rows that tell which models a suspect template's uses went to."""
 
 RECENT_REQUESTS: Final = 24
 """Requests an account remembers the template tags of: a day's of a slow account. Of

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 
 from streams.campaigns.groups import Groups
-from streams.campaigns.link_graph import AccountNode, Edge, FacetNode, LinkGraph
+from streams.campaigns.link_graph import Edge, FacetNode, LinkGraph
 from streams.features.account_row import TEMPLATE_KINDS
 
 __all__ = ["Use", "build", "edge", "use_lists"]
@@ -65,10 +66,10 @@ def build(
             name = "" if kind < len(TEMPLATE_KINDS) else f"name-{use.facet}"
             graph.facets[use.facet] = FacetNode(kind, name, 0, 9, 0.5)
         account = f"account-{use.account}"
-        if account not in graph.accounts:
-            created = -1 if use.account == 7 else _MINUTE - 999 * use.account
-            graph.accounts[account] = AccountNode(use.account // 2, created, 99, 40, 7)
-        groups.put_edge(account, use.facet, edge(use))
+        created = -1 if use.account == 7 else _MINUTE - 999 * use.account
+        first, last, count, slots, _ = astuple(edge(use))
+        own = (first, last, count, 99, 40, 7, slots, (0, 0, 0, 0))
+        groups.put_links(use.facet, [(account, (use.account // 2, created, *own))])
         node = graph.facets[use.facet]
         node.degree = max(node.degree, len(graph.members[use.facet]) + use.times % 3)
         if node.is_template:

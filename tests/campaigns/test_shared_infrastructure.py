@@ -13,7 +13,7 @@ from streams.campaigns.group_features import (
     is_mixed,
 )
 from streams.campaigns.groups import Groups
-from streams.campaigns.link_graph import AccountNode, Edge, FacetNode, LinkGraph
+from streams.campaigns.link_graph import FacetNode, LinkGraph
 from streams.campaigns.shared_infrastructure import (
     ABSORBED,
     MAX_JOINING_DEGREE,
@@ -43,14 +43,13 @@ class World:
             kind = _PAYMENT if facet > 100 else _NETWORK
         if facet not in self.graph.facets:
             self.graph.facets[facet] = FacetNode(kind, f"name-{facet}", 0, 0, 0.0)
-        if name not in self.graph.accounts:
-            owner = account % self._owners
-            self.graph.accounts[name] = AccountNode(owner, 100, 9, 0, 0)
-        node = self.graph.accounts[name]
-        network, _, _, payment = node.infrastructure
-        used = (network, facet) if facet > 100 else (facet, payment)
-        node.infrastructure = (used[0], 0, 0, used[1])
-        self.groups.put_edge(name, facet, Edge(200, 200, 1, 1, events=account + 1))
+        network = payment = 0
+        if name in self.graph.accounts:
+            network, _, _, payment = self.graph.accounts[name].infrastructure
+        network, payment = (network, facet) if facet > 100 else (facet, payment)
+        own = (200, 200, 1, account + 1, 0, 0, 1, (network, 0, 0, payment))
+        link = (account % self._owners, 100, *own)
+        self.groups.put_links(facet, [(name, link)])
         known = self.graph.facets[facet]
         known.degree = max(known.degree, len(self.graph.members[facet]))
 

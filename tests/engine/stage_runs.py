@@ -8,13 +8,25 @@ from typing import Any, NamedTuple
 from event_streams import Record, chunk, lists_of
 from hypothesis import strategies as st
 
+from streams.campaigns.model_mix import ModelUses
 from streams.contracts.stage_batch import decode_batch
 from streams.engine.facet_uses import SUM_COLUMNS, FacetNews
-from streams.engine.link_rows import decode_links
+from streams.engine.link_news import LinkNews
 from streams.engine.stage import Output, Row, Stage
 from streams.features.account_row import INFRASTRUCTURE_KINDS
 
-__all__ = ["Minutes", "Run", "Step", "as_log", "interleave", "minutes", "run", "steps"]
+__all__ = [
+    "LinkRow",
+    "Minutes",
+    "Run",
+    "Step",
+    "UseRow",
+    "as_log",
+    "interleave",
+    "minutes",
+    "run",
+    "steps",
+]
 
 _CRASH_KINDS = 3
 _ABOUT = ("minute", "facet", "account", "kind", "name", "model", "count")
@@ -148,7 +160,7 @@ def minutes(outputs: Iterable[Output]) -> dict[int, Minutes]:
         if output.topic == "llm.facets":
             unfinished[at] += facet_rows(batch.payload)
         else:
-            unfinished[at] += [(r.minute, r) for r in decode_links(batch.payload)]
+            unfinished[at] += link_rows(batch.payload)
         if batch.last:
             known = closed.get(at, -1)
             fresh = [row for row in unfinished.pop(at) if row[0] > known]
@@ -174,6 +186,58 @@ def facet_rows(payload: bytes) -> list[tuple[Any, ...]]:
     sums = (news.sums[name].tolist() for name in SUM_COLUMNS)
     for minute, kind, facet, events, accounts in zip(*sums, strict=True):
         rows.append((minute, facet, "", kind, events, accounts))
+    return rows
+
+
+class LinkRow(NamedTuple):
+    """What is told of an account's membership in a suspect facet."""
+
+    minute: int
+    facet: int
+    account: str
+    kind: int
+    name: str
+    degree: int
+    samples: int
+    distinct: float
+    families: list[str]
+    owner: int
+    created: int
+    first: int
+    last: int
+    count: int
+    events: int
+    templated: int
+    likeness: int
+    slots: int
+    infrastructure: tuple[int, int, int, int]
+
+
+class UseRow(NamedTuple):
+    """What is told of a minute's uses of a suspect template, or of all traffic."""
+
+    minute: int
+    facet: int
+    model: str | int
+    uses: ModelUses
+
+
+def link_rows(payload: bytes) -> list[tuple[Any, ...]]:
+    """Read links, uses and traffic as sortable tuples; traffic has the facet 0."""
+    rows: list[tuple[Any, ...]] = []
+    for told in LinkNews.read(payload).by_minute():
+        at = told.minute
+        for facet, *state, begin, end in told.facets:
+            owned = zip(told.accounts[begin:end], told.links[begin:end], strict=True)
+            for account, own in owned:
+                row = LinkRow(at, facet, account, *state, *own)
+                rows.append((at, 0, facet, account, row))
+        for facet, models in told.models.items():
+            for name, uses in models.items():
+                rows.append((at, 1, facet, name, UseRow(at, facet, name, uses)))
+        for model, events in told.traffic:
+            row = UseRow(at, 0, model, ModelUses(events))
+            rows.append((at, 2, model, "", row))
     return rows
 
 

@@ -12,22 +12,28 @@ import pytest
 from event_streams import EPOCH, Burst, Record, bursts, campaign, records
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from stage_runs import Run, Step, as_log, interleave, minutes, run, steps
+from stage_runs import (
+    LinkRow,
+    Run,
+    Step,
+    UseRow,
+    as_log,
+    interleave,
+    minutes,
+    run,
+    steps,
+)
 
 from streams.contracts.column_batch import pack_columns
 from streams.contracts.stage_batch import StageBatch, encode_batch
 from streams.engine import facets_stage
 from streams.engine.accounts_stage import AccountsStage
 from streams.engine.facets_stage import FacetsStage
-from streams.engine.link_rows import LinkRow
 from streams.engine.stage import Chunk, Output
 from streams.errors import InvalidRecord, UndecodableRecord
 from streams.features.account_row import (
-    FACET_KINDS,
     INFRASTRUCTURE_KINDS,
-    MODEL_USES,
     TEMPLATE_KINDS,
-    TRAFFIC,
 )
 from streams.features.facet_directory import facet_hash
 from streams.models.likeness import Likeness
@@ -52,8 +58,13 @@ def sums(source: int, stream: Sequence[Burst], plan: Sequence[Step]) -> list[Out
 
 
 def links(ended: Run) -> tuple[list[LinkRow], int]:
-    told = minutes(ended.outputs).get(0)
-    return ([row for _, row in told.rows], told.closed) if told else ([], -1)
+    found, closed = told(ended)
+    return [row for row in found if isinstance(row, LinkRow)], closed
+
+
+def told(ended: Run) -> tuple[list[LinkRow | UseRow], int]:
+    read = minutes(ended.outputs).get(0)
+    return ([row for *_, row in read.rows], read.closed) if read else ([], -1)
 
 
 def snapshot(stage: FacetsStage) -> tuple[object, ...]:
@@ -66,7 +77,7 @@ def snapshot(stage: FacetsStage) -> tuple[object, ...]:
 
 def check_same(one: Run, other: Run) -> None:
     assert snapshot(one.stage) == snapshot(other.stage)
-    assert links(one) == links(other)
+    assert told(one) == told(other)
 
 
 _LONG = campaign(6, 9)
@@ -175,7 +186,7 @@ def test_rows_of_a_facet_that_becomes_suspect_tell_of_all_members_at_once() -> N
     found, closed = links(run(make, [*log, *_closing(len(log))]))
     assert closed > EPOCH
     by_facet: dict[int, list[LinkRow]] = {}
-    for row in (row for row in found if row.kind < len(FACET_KINDS)):
+    for row in found:
         by_facet.setdefault(row.facet, []).append(row)
     for rows in by_facet.values():
         first = [row for row in rows if row.minute == rows[0].minute]
@@ -198,35 +209,40 @@ def test_all_traffic_is_told_once_a_minute() -> None:
     late = [Burst(0, 7, 3, 2, "bare"), Burst(1, 2, 3, 4, "late")]
     streams = ([*late, Burst(1, 2, 3, 1, "plain")], campaign(5, 3))
     log = as_log(interleave([sums(s, streams[s], ()) for s in range(_SOURCES)], ()))
-    found, _ = links(run(make, [*log, *_closing(len(log))]))
-    told = Counter[int]()
+    found, _ = told(run(make, [*log, *_closing(len(log))]))
+    events = Counter[int]()
     for row in found:
-        if row.kind == TRAFFIC:
-            told[row.minute] += row.count
+        if isinstance(row, UseRow) and not row.facet:
+            events[row.minute] += row.uses.exchanges
     # The last minute of each source is still open; those that close it come together.
-    assert told == {EPOCH + 7: 16, EPOCH + 14: 10, EPOCH + 40_000: 2}
+    assert events == {EPOCH + 7: 16, EPOCH + 14: 10, EPOCH + 40_000: 2}
 
 
 def test_models_are_told_of_suspect_templates_only_and_of_all_their_uses() -> None:
     log = as_log(sums(0, campaign(6, 9), ()))
-    found, _ = links(run(make, [*log, *_closing(len(log))]))
+    found, _ = told(run(make, [*log, *_closing(len(log))]))
+    links_ = [row for row in found if isinstance(row, LinkRow)]
+    uses = [row for row in found if isinstance(row, UseRow) and row.facet]
     suspect: dict[int, int] = {}
-    for row in found:
-        if row.kind < len(TEMPLATE_KINDS):
-            suspect.setdefault(row.facet, row.minute)
-    told = Counter[tuple[int, int]]()
-    for row in found:
-        if row.kind == MODEL_USES:
-            assert row.name in {"large", "small"}
-            assert suspect[row.facet] <= row.minute
-            told[row.facet, row.minute] += row.count
-    # A facet's exchanges grow by what is told, minute by minute.
+    for link in links_:
+        if link.kind < len(TEMPLATE_KINDS):
+            suspect.setdefault(link.facet, link.minute)
+    exchanges = Counter[tuple[int, int]]()
+    for use in uses:
+        assert use.model in {"large", "small"}
+        assert suspect[use.facet] <= use.minute
+        exchanges[use.facet, use.minute] += use.uses.exchanges
+    # A facet's exchanges, those of all members, grow by what is told, minute by minute.
     for facet, since in suspect.items():
-        grown = {r.minute: r.exchanges for r in found if r.facet == facet and r.samples}
+        counts, grown = dict[str, int](), dict[int, int]()
+        for link in links_:
+            if link.facet == facet:
+                counts[link.account] = link.count
+                grown[link.minute] = sum(counts.values())
         minutes_ = sorted(grown)
         assert minutes_[0] == since
         for before, minute in pairwise(minutes_):
-            assert told[facet, minute] == grown[minute] - grown[before]
+            assert exchanges[facet, minute] == grown[minute] - grown[before]
 
 
 def test_members_forgotten_stay_forgotten_after_a_restart(
