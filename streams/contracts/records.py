@@ -225,6 +225,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     threshold: float = 0.0
     level: float = 0.0
     budget_left: float = 0.0
+    daily_budget: float = 0.0
     exchanges: int = 0
     look: int = -1
     confirmations: int = 0

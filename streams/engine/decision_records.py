@@ -45,13 +45,15 @@ def decision_output(
 class TestTaken(NamedTuple):
     """A test that a group took: which look, at which level, and what is left then.
 
-    ``budget_left`` is 0 for a look that confirms a campaign: it costs nothing.
+    ``budget_left`` is 0 for a look that confirms a campaign: it costs nothing. What
+    paid for the others holds ``daily_budget`` a day.
     """
 
     minute: int
     look: int
     level: float
     budget_left: float
+    daily_budget: float
 
 
 def tested_output(
@@ -78,6 +80,7 @@ def tested_output(
         threshold=round(1 / test.level, 6),
         level=test.level,
         budget_left=test.budget_left,
+        daily_budget=test.daily_budget,
         exchanges=group.exchanges,
         look=test.look,
         confirmations=0 if campaign is None else campaign.confirmations,

@@ -96,6 +96,7 @@ class GroupTests:
         )
         purse = self._state.operation.purse(
             self._decider.policy,
+            stratum_of(features),
             watched=bool(watched),
             reserved=self._state.controls.has_indicators,
         )
@@ -111,14 +112,14 @@ class GroupTests:
             # A campaign is found once: looks that confirm it cost nothing more, and
             # make no more benign groups campaigns.
             purse.spend(minute)
-        left = purse.left(minute) if known is None else 0.0
+        left, daily = (purse.left(minute), purse.daily) if known is None else (0.0, 0.0)
         if assessment.e_value * level >= 1:
             campaign = self._confirm(minute, group, assessment, level)
             campaign.features, campaign.watched = features, watched
             if known is None:
                 purse.note_find()
                 yield self._alerts.found(minute, campaign, group)
-        test = TestTaken(minute, look, level, left)
+        test = TestTaken(minute, look, level, left, daily)
         yield tested_output(
             test,
             group,

@@ -10,30 +10,31 @@ from streams.contracts.time_units import MINUTES_PER_DAY
 from streams.features.model_traffic import ModelTraffic
 from streams.features.traffic_day import TrafficDay
 from streams.policy.breakers import Breakers
-from streams.policy.budget import Budget
+from streams.policy.budget import WEIGHT_OF_A_TEST, Budget
 from streams.policy.policy import Policy
 
 __all__ = ["Operation", "Purse"]
 
 
 class Purse(NamedTuple):
-    """A budget and how much it is a day."""
+    """A budget, how much it is a day, and the weight of the tests that it pays for."""
 
     budget: Budget
     daily: float
+    weight: float
 
     def level(self, minute: int) -> float:
         """Tell the level of the next test."""
-        return self.budget.level(minute, self.daily)
+        return self.budget.level(minute, self.daily, self.weight)
 
     @property
     def fresh_level(self) -> float:
         """The level of a first test at midnight."""
-        return Budget().level(0, self.daily)
+        return Budget().level(0, self.daily, self.weight)
 
     def spend(self, minute: int) -> float:
         """Spend the level of the next test."""
-        return self.budget.next_level(minute, self.daily)
+        return self.budget.next_level(minute, self.daily, self.weight)
 
     def note_find(self) -> None:
         """Take note that the last test found a group."""
@@ -63,17 +64,20 @@ class Operation(msgspec.Struct, array_like=True):
     exhausted_day: int = -1
     models: ModelTraffic = msgspec.field(default_factory=ModelTraffic)
 
-    def purse(self, policy: Policy, *, watched: bool, reserved: bool) -> Purse:
-        """Give the budget that a test is taken from.
+    def purse(
+        self, policy: Policy, stratum: str, *, watched: bool, reserved: bool
+    ) -> Purse:
+        """Give the budget that a test of a group of a stratum is taken from.
 
         While there are imported indicators, a share of the day's budget is kept for
         groups that match one: it brings them more tests at good levels, and no
         evidence. (On the day of the first import up to that share comes on top.)
         """
         share = policy.watched_share if reserved else 0.0
+        weight = WEIGHT_OF_A_TEST[stratum]
         if watched and share:
-            return Purse(self.watched_budget, policy.daily_budget * share)
-        return Purse(self.budget, policy.daily_budget * (1 - share))
+            return Purse(self.watched_budget, policy.daily_budget * share, weight)
+        return Purse(self.budget, policy.daily_budget * (1 - share), weight)
 
     def next_notice(self) -> int:
         """Count one more alert about the operation; give its sequence."""

@@ -3,13 +3,19 @@
 B is the expected number of benign groups that may be taken for campaigns in a day. A
 half of it is there at midnight, and the rest falls due evenly over the day; each test
 spends a fixed share of what is due and not spent. So the levels of a day add up to less
-than B, and they follow the number of tests: of a few tests each gets a level of B/133
-to B/67, and of N tests, once there are hundreds of them, B/(2N).
+than B, and they follow the number of tests: of a few tests each gets a level of B/100
+to B/50, and of N tests, once there are hundreds of them, B/(2N).
+
+Not all tests weigh the same (weights fixed beforehand leave the bound as it is:
+Genovese, Roeder and Wasserman 2006). Nearly all groups of a platform have nothing but
+wordings in common, and nearly all of these are honest: in the simulated populations one
+in forty is a campaign's, and one in two to six of those that share payments or
+networks. They get a fifth of the share, or they would leave nothing to the others.
 
 A group is rejected when its e-value reaches 1/level. Markov's inequality then bounds
 the expected number of wrong rejections by B under arbitrary dependence between groups
-and looks: a level depends on how many tests there were and when, never on what their
-evidence was.
+and looks: a level depends on how many tests of which sort there were and when, never
+on what their evidence was.
 
 A large platform has more groups of both sorts, and with B alone its levels would thin
 out until nothing is found. Therefore each group that is found adds a quarter of B to
@@ -22,6 +28,7 @@ benign group's evidence does not depend on what was found among the others.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -34,6 +41,7 @@ __all__ = [
     "MOST_EARNED",
     "SHARE_AT_MIDNIGHT",
     "SHARE_OF_A_TEST",
+    "WEIGHT_OF_A_TEST",
     "Budget",
     "due",
     "earned",
@@ -45,9 +53,17 @@ DAILY_BUDGET: Final = 0.2
 SHARE_AT_MIDNIGHT: Final = 0.5
 """Share of a day's budget that is due when the day begins."""
 
-SHARE_OF_A_TEST: Final = 0.015
-"""Share of what is due and not spent that a test gets: a day's first test has a level
-of B/133, and a burst of tests halves the level every 46 of them."""
+SHARE_OF_A_TEST: Final = 0.02
+"""Share of what is due and not spent that a test of weight 1 gets: a day's first test
+has a level of B/100, and a burst of tests halves the level every 35 of them."""
+
+WEIGHT_OF_A_TEST: Final[Mapping[str, float]] = {
+    "one_site": 1.0,
+    "sharing": 1.0,
+    "templates": 0.2,
+    "infrastructure": 1.0,
+}
+"""By the stratum of the group; see `streams.models.reference.stratum_of`."""
 
 EARNED_BY_A_FIND: Final = 0.25
 """What a found group adds to its day's budget, in units of the daily one."""
@@ -81,7 +97,9 @@ class Budget(msgspec.Struct, array_like=True):
 
     >>> budget = Budget()
     >>> round(1 / budget.next_level(0)), round(1 / budget.next_level(1))
-    (667, 676)
+    (500, 510)
+    >>> round(1 / budget.next_level(2, weight=0.2))
+    2599
     >>> sum(budget.next_level(2 * 1440 + minute) for minute in range(1440)) < 0.2
     True
     """
@@ -91,11 +109,16 @@ class Budget(msgspec.Struct, array_like=True):
     spent: float = 0.0
     finds: int = 0
 
-    def level(self, minute: int, daily: float = DAILY_BUDGET) -> float:
-        """Tell the level of the next test taken in ``minute``, without spending it."""
+    def level(
+        self, minute: int, daily: float = DAILY_BUDGET, weight: float = 1.0
+    ) -> float:
+        """Tell the level of the next test taken in ``minute``, without spending it.
+
+        ``weight`` is at most 1; see `WEIGHT_OF_A_TEST`.
+        """
         day = max(self.day, minute // MINUTES_PER_DAY)
         there = due(minute, day, daily) + self._balance(minute, daily)
-        return SHARE_OF_A_TEST * max(there, 0.0)
+        return weight * SHARE_OF_A_TEST * max(there, 0.0)
 
     def left(self, minute: int, daily: float = DAILY_BUDGET) -> float:
         """Tell what is left of the day's budget in ``minute``, due or not.
@@ -111,9 +134,11 @@ class Budget(msgspec.Struct, array_like=True):
             return 0.0
         return earned(self.finds, daily) - self.spent
 
-    def next_level(self, minute: int, daily: float = DAILY_BUDGET) -> float:
+    def next_level(
+        self, minute: int, daily: float = DAILY_BUDGET, weight: float = 1.0
+    ) -> float:
         """Spend the level of the next test taken in ``minute``."""
-        level = self.level(minute, daily)
+        level = self.level(minute, daily, weight)
         day = minute // MINUTES_PER_DAY
         if day > self.day:
             self.day, self.tests, self.spent, self.finds = day, 0, 0.0, 0
@@ -128,6 +153,6 @@ class Budget(msgspec.Struct, array_like=True):
         >>> _ = budget.next_level(0)
         >>> budget.note_find()
         >>> round(1 / budget.next_level(0))
-        449
+        338
         """
         self.finds += 1

@@ -1,9 +1,9 @@
 """The ledger of the false-enforcement budget, read back from llm.decisions.
 
-Each test says which level it was given and what its purse held afterwards, before a
-find of its own added to it. With the time of day and the finds before it that tells how
-large the purse was and what it had spent (`streams.policy.budget`): the ledger needs no
-policy and no state.
+Each test says which level it was given, what its purse holds a day, and what it held
+afterwards, before a find of its own added to it. With the finds before it that tells
+what the purse had spent (`streams.policy.budget`): the ledger needs no policy and no
+state.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import NamedTuple
 import msgspec
 
 from streams.contracts.records import Decision
-from streams.contracts.time_units import MINUTES_PER_DAY, MS_PER_DAY, MS_PER_MINUTE
-from streams.policy.budget import SHARE_OF_A_TEST, due, earned
+from streams.contracts.time_units import MS_PER_DAY
+from streams.policy.budget import earned
 
 __all__ = ["DayLedger", "LedgerEntry", "budget_days", "ledger_date", "ledger_entries"]
 
@@ -82,7 +82,7 @@ def ledger_entries(decisions: Iterable[Decision]) -> list[LedgerEntry]:
 
     >>> first = Decision(decision_id="d", subject="group:1", kind="tested",
     ...                  occurred_at=0, e_value=1900.0, threshold=667.0,
-    ...                  level=0.0015, budget_left=0.1985)
+    ...                  level=0.0015, budget_left=0.1985, daily_budget=0.2)
     >>> [(test.daily, test.left, test.rejected) for test in ledger_entries([first])]
     [(0.2, 0.1985, True)]
     """
@@ -100,7 +100,7 @@ def _paid(decisions: Iterable[Decision]) -> Iterator[tuple[LedgerEntry, int]]:
     for each in once.values():
         if each.level <= 0 or each.budget_left <= 0:
             continue
-        daily = _daily(each)
+        daily = each.daily_budget
         purses = last.setdefault(each.occurred_at // MS_PER_DAY, [])
         # A purse that was not seen yet has spent and found nothing.
         known = [*((purse.finds, purse.spent) for purse in purses), (0, 0.0)]
@@ -119,18 +119,6 @@ def _paid(decisions: Iterable[Decision]) -> Iterator[tuple[LedgerEntry, int]]:
         )
         purses[number:] = [test, *purses[number + 1 :]]
         yield test, number
-
-
-def _daily(test: Decision) -> float:
-    """Tell how large a purse is that had spent s and gave a test its level.
-
-    Of a purse of B, of which a share d is due, level = c (d B - s), and what is left
-    afterwards is B - s - level; what finds have added is told off s in both.
-    """
-    minute = test.occurred_at // MS_PER_MINUTE
-    not_due = 1 - due(minute, minute // MINUTES_PER_DAY, 1.0)
-    owed = test.level / SHARE_OF_A_TEST
-    return (test.budget_left + test.level - owed) / not_due
 
 
 def budget_days(decisions: Iterable[Decision]) -> list[DayLedger]:

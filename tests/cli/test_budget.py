@@ -10,7 +10,7 @@ import pytest
 from control_bench import publish
 
 from streams.contracts import Decision, to_dict
-from streams.policy.budget import Budget
+from streams.policy.budget import DAILY_BUDGET, Budget
 
 if TYPE_CHECKING:
     from conftest import Invoke
@@ -33,6 +33,7 @@ def _tests() -> list[Decision]:
                 e_value=(3 if found else 0.1) / level,
                 level=level,
                 budget_left=budget.left(minute),
+                daily_budget=DAILY_BUDGET,
             )
         )
         if found:

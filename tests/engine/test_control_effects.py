@@ -345,7 +345,7 @@ def test_an_indicator_brings_tests_of_its_own_but_no_action() -> None:
     ended = _run([(-1, indicator)])
     tested = [one for one in decisions(ended.outputs) if one.kind == "tested"]
     # A quarter of the day's budget is kept for groups that match.
-    assert round(tested[0].threshold) == 2641
+    assert round(tested[0].threshold) == 1981
     assert "indicator.watched" in {feature.name for feature in tested[0].features}
     operation = ended.stage.state.operation
     assert operation.watched_budget.tests > 0

@@ -8,7 +8,7 @@ from streams.campaigns.member_features import MEMBER_FEATURES
 from streams.contracts import Action, Alert, Decision, Evidence, Feature
 from streams.engine.evidence_records import group_evidence, member_evidence
 from streams.models.reference import load_reference
-from streams.policy.budget import Budget
+from streams.policy.budget import DAILY_BUDGET, Budget
 from streams.policy.explain import Known
 from streams.policy.policy_file import default_policy
 
@@ -102,6 +102,7 @@ def _tested() -> Decision:
         threshold=round(1 / level, 6),
         level=level,
         budget_left=budget.left(minute),
+        daily_budget=DAILY_BUDGET,
         exchanges=26,
         look=0,
         confirmations=1,

@@ -9,14 +9,16 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from streams.contracts import Decision
-from streams.policy.budget import Budget, earned
+from streams.policy.budget import DAILY_BUDGET, Budget, earned
 from streams.policy.budget_ledger import budget_days, ledger_entries
 
 DAY = 1440
 MS = 60_000
 
 
-def _tested(number: int, minute: int, level: float, left: float) -> Decision:
+def _tested(
+    number: int, minute: int, level: float, left: float, daily: float = DAILY_BUDGET
+) -> Decision:
     rejected = number % 3 == 0
     return Decision(
         decision_id=f"d{number}",
@@ -28,6 +30,7 @@ def _tested(number: int, minute: int, level: float, left: float) -> Decision:
         threshold=round(1 / level, 6),
         level=level,
         budget_left=left,
+        daily_budget=daily,
         look=0,
     )
 
@@ -55,9 +58,9 @@ def test_days_are_told_by_their_tests(
         if changes and number == len(steps) // 2:
             amounts[False] = daily * 3
         budget, amount = purses[watched], amounts[watched]
-        level = budget.next_level(minute, amount)
+        level = budget.next_level(minute, amount, 0.2 if number % 5 == 0 else 1.0)
         left = budget.left(minute, amount)
-        decisions.append(_tested(number, minute, level, left))
+        decisions.append(_tested(number, minute, level, left, amount))
         if number % 3 == 0:
             budget.note_find()
         day = minute // DAY
@@ -98,7 +101,9 @@ def test_a_repeated_record_counts_once_and_other_kinds_do_not() -> None:
 def test_a_look_that_confirms_is_not_paid_for() -> None:
     budget = Budget()
     paid = _tested(0, 5, budget.next_level(5), budget.left(5))
-    free = replace(paid, decision_id="later", occurred_at=9 * MS, budget_left=0.0)
+    free = replace(
+        paid, decision_id="later", occurred_at=9 * MS, budget_left=0.0, daily_budget=0.0
+    )
     assert ledger_entries([paid, free]) == ledger_entries([paid])
     (day,) = budget_days([paid, free])
     assert (day.tests, day.spent) == (1, paid.level)
