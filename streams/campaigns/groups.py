@@ -183,9 +183,11 @@ class Groups:
     def shared(self, accounts: Collection[str]) -> Counter[int]:
         """Count how many of the accounts each group has that templates link."""
         numbers = self._numbers
-        for account in {*accounts}.difference(numbers):
-            self._numbers_of(account)
-        shared = Counter(chain.from_iterable(map(numbers.__getitem__, accounts)))
+        try:
+            found = [*map(numbers.__getitem__, accounts)]
+        except KeyError:
+            found = [*map(self._numbers_of, accounts)]
+        shared = Counter(chain.from_iterable(found))
         del shared[0]
         return shared
 

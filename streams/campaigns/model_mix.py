@@ -165,11 +165,14 @@ class Uptake(msgspec.Struct, array_like=True):
 
     def new_tries(self, minute: int, uses: ModelUses) -> int:
         """Count the owners that begin to try the model in this minute."""
-        self.sittings = {
-            owner: begun
-            for owner, begun in self.sittings.items()
-            if minute < begun + _SITTING_MINUTES
-        }
+        if self.sittings:
+            self.sittings = {
+                owner: begun
+                for owner, begun in self.sittings.items()
+                if minute < begun + _SITTING_MINUTES
+            }
+        if not uses.exchanges:
+            return 0
         new = [owner for owner in sorted(uses.owners) if owner not in self.sittings]
         self.sittings |= dict.fromkeys(new, minute)
         tries = min(len(new) + uses.unnamed, uses.exchanges)
@@ -271,9 +274,9 @@ class ModelMix(msgspec.Struct, array_like=True):
         # Of all uses of the model in this minute, the campaign has at most its part of
         # the minute's traffic, weighted with the margin, if it is not ahead. (Given the
         # totals its uses are hypergeometric, less spread than the bets assume.)
-        everybody, counts = traffic.of_minute(minute, [model])
-        taken = max(counts.get(model, 0), uses)
-        if taken and everybody > total:
+        taken = max(traffic.uses_in(minute, model), uses)
+        everybody = traffic.events_in(minute) if taken else 0
+        if everybody > total:
             uptake.ahead = next_scores(
                 uptake.ahead,
                 _AHEAD_ODDS,
@@ -299,10 +302,13 @@ class ModelMix(msgspec.Struct, array_like=True):
         tries = uptake.new_tries(minute, used)
         uptake.scores = _bet(uptake.scores, tries, total, uptake.tolerated)
         uptake.steady = _bet(uptake.steady, tries, total, _TOLERATED_SHARE)
-        steady = score(uptake.steady) * math.exp(
+        found, steady = score(uptake.scores), score(uptake.steady)
+        if found + steady < _FALSE_UPTAKE_MINUTES:
+            return False  # by far: what is left takes away from it
+        steady *= math.exp(
             -steady_advantage(uptake.tries, self.exchanges + total, _TOLERATED_SHARE)
         )
-        if (score(uptake.scores) + steady) / 2 < _FALSE_UPTAKE_MINUTES:
+        if (found + steady) / 2 < _FALSE_UPTAKE_MINUTES:
             return False
         uptake.sittings = {}
         return True

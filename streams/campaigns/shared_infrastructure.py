@@ -52,6 +52,17 @@ class SharedInfrastructure:
             return None
         return self._groups.by_number.get(node.group)
 
+    def is_grown(self, facet: int) -> bool:
+        """Whether the members of a payment or network may have doubled since."""
+        node = self._graph.facets[facet]
+        members = len(self._graph.members[facet])
+        return (
+            members >= node.next_joining
+            and members >= MIN_MEMBERS
+            and node.kind_name in PLACE_KINDS
+            and node.group != ABSORBED
+        )
+
     def grow(
         self, facet: int, minute: int, seniority: Callable[[int], tuple[int, int, int]]
     ) -> Iterator[tuple[Group, Group]]:
@@ -60,12 +71,10 @@ class SharedInfrastructure:
         The caller finds a new group by `group_of`. Groups merge into the one that
         ``seniority`` puts first.
         """
+        if not self.is_grown(facet):
+            return
         node = self._graph.facets[facet]
         members = self._graph.members[facet]
-        if len(members) < max(node.next_joining, MIN_MEMBERS):
-            return
-        if node.kind_name not in PLACE_KINDS or node.group == ABSORBED:
-            return
         node.next_joining = 2 * len(members)
         if not self._is_exclusive(facet):
             return

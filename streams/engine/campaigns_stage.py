@@ -165,7 +165,7 @@ class CampaignsStage(MinuteStage[Output]):
         facets, by_number = self.graph.facets, self.groups.by_number
         minute = told.minute
         own = [state for state in told.facets if state[1] >= _TEMPLATES]
-        for facet, *_ in own:
+        for facet in [one[0] for one in own if self.sharing.is_grown(one[0])]:
             for into, source in self.sharing.grow(facet, minute, self._seniority):
                 touched.setdefault(into.number, set()).update(
                     touched.pop(source.number, ())

@@ -57,11 +57,15 @@ class ModelTraffic(msgspec.Struct, array_like=True):
         """Give all exchanges of an hour, and those of some models."""
         return self._total(self.hours.get(hour, {}), models)
 
-    def of_minute(
-        self, minute: int, models: Iterable[str]
-    ) -> tuple[int, dict[str, int]]:
-        """Give all exchanges of a minute, if it is the newest, as `of_hour` does."""
-        return self._total(self.newest if minute == self.minute else {}, models)
+    def events_in(self, minute: int) -> int:
+        """Give all exchanges of a minute, if it is the newest."""
+        return sum(self.newest.values()) if minute == self.minute else 0
+
+    def uses_in(self, minute: int, model: str) -> int:
+        """Give the exchanges of a minute with a model, if it is the newest."""
+        if minute != self.minute:
+            return 0
+        return self.newest.get(model_hash(model), 0)
 
     @staticmethod
     def _total(

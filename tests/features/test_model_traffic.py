@@ -33,6 +33,7 @@ def test_the_newest_hours_add_up(steps: list[tuple[int, str, int]]) -> None:
         assert traffic.of_hour(hour, _NAMES) == (sum(named.values()), named)
     for at in (minute - 1, minute):
         total = sum(n for now, _, n in dated if now == at == minute)
-        assert traffic.of_minute(at, _NAMES)[0] == total
+        assert traffic.events_in(at) == total
+        assert sum(traffic.uses_in(at, name) for name in _NAMES) == total
     packed = msgspec.msgpack.encode(traffic)
     assert msgspec.msgpack.decode(packed, type=ModelTraffic) == traffic
