@@ -16,7 +16,7 @@ from streams.bus.cloudevents import headers as event_headers
 from streams.bus.dead_letters import dead_letter_headers
 from streams.bus.record_batch import RecordBatch, encode_headers, record_batches
 from streams.engine.murmur2 import partition_of
-from streams.engine.stage import Output, Rejected, Row
+from streams.engine.stage import DirtyRows, Output, Rejected
 from streams.errors import BusError
 
 __all__ = ["DEAD_LETTER_TOPIC", "SOURCE", "BrokerWriter"]
@@ -155,7 +155,7 @@ class BrokerWriter:
             )
         return letters
 
-    async def write_rows(self, partition: OwnedPartition, rows: Sequence[Row]) -> None:
+    async def write_rows(self, partition: OwnedPartition, rows: DirtyRows) -> None:
         """Write a flush to the changelog: the batches in order, its end last.
 
         Stops between two batches when the partition is lost: without their end the
@@ -166,10 +166,9 @@ class BrokerWriter:
             raise BusError(f"{partition.place}: rows to write before it is live")
         if not rows:
             return
-        keys, values = zip(*rows, strict=True)
         tails = [encode_headers(writer.row_headers)] * len(rows)
         tails[-1] = encode_headers(writer.end_headers)
-        for batch in record_batches(keys, values, tails, _now()):
+        for batch in record_batches(rows.keys, rows.values, tails, _now()):
             if partition.lost:
                 return
             sent = await (await self._send_batch(batch, *partition.changelog))

@@ -15,7 +15,7 @@ from streams.contracts import encode
 from streams.contracts.time_units import MS_PER_MINUTE
 from streams.engine.replay import Pipeline
 from streams.engine.row_block import RowBlock
-from streams.engine.stage import Row
+from streams.engine.stage import DirtyRows
 from streams.errors import BusError
 
 __all__ = ["LOAD_THE_REST_AFTER", "load_the_rest", "warm_up"]
@@ -49,10 +49,10 @@ def load_the_rest() -> None:
         import_module(name)
 
 
-def _as_read(rows: list[Row]) -> RowBlock:
+def _as_read(rows: DirtyRows) -> RowBlock:
     """Give rows as they come from the broker."""
-    keys, values = zip(*rows, strict=True)
-    batches = record_batches(keys, values, [encode_headers([])] * len(rows), 0)
+    tails = [encode_headers([])] * len(rows)
+    batches = record_batches(rows.keys, rows.values, tails, 0)
     read = read_records(b"".join(batch._build() for batch in batches), 0)
     if read is None:
         raise BusError("record batches made here cannot be read here")

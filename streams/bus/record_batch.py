@@ -17,6 +17,7 @@ import numpy.typing as npt
 from aiokafka.codec import lz4_encode
 from aiokafka.record.util import calc_crc32c
 
+from streams.contracts.compiled import loops
 from streams.contracts.plain_values import GROUP, SHORT, varint
 
 __all__ = ["MOST_BYTES", "RecordBatch", "encode_headers", "record_batches"]
@@ -38,7 +39,11 @@ _AFTER_LENGTH: Final = 12
 # and the number of records.
 _REST: Final = struct.Struct(">hiqqqhii")
 
+_LONGEST_LENGTH: Final = 5
+"""Bytes that a record's length takes, at most."""
+
 Header = tuple[str, bytes | None]
+Columns = tuple[Sequence[bytes | None], Sequence[bytes | None], Sequence[bytes | None]]
 Ints = npt.NDArray[np.int64]
 
 
@@ -151,21 +156,42 @@ def record_batches(
         limit = MOST_BYTES + (int(ends[begin - 1]) if begin else 0)
         end = max(int(np.searchsorted(ends, limit, "right")), begin + 1)
         part = slice(begin, end)
-        offsets = np.arange(end - begin)
-        rows = zip(
-            _varints(fixed[part] + _varint_sizes(offsets)),
-            repeat(_PLAIN, end - begin),
-            _varints(offsets),
-            _lengths(key_sizes[part]),
-            _bytes(keys[part]),
-            _lengths(value_sizes[part]),
-            _bytes(values[part]),
-            tails[part],
-            strict=True,
-        )
-        records = b"".join(chain.from_iterable(rows))
+        lengths = fixed[part] + _varint_sizes(np.arange(end - begin))
+        of_part = key_sizes[part], value_sizes[part], tail_sizes[part]
+        encode = _encoded_by_loop if loops() else _encoded
+        records = encode(lengths, (keys[part], values[part], tails[part]), of_part)
         yield RecordBatch(records, end - begin, timestamp)
         begin = end
+
+
+def _encoded(lengths: Ints, columns: Columns, sizes: tuple[Ints, Ints, Ints]) -> bytes:
+    """Encode records of keys, values and tails; ``lengths`` are those of the rest."""
+    keys, values, tails = columns
+    rows = zip(
+        _varints(lengths),
+        repeat(_PLAIN, len(lengths)),
+        _varints(np.arange(len(lengths))),
+        _lengths(sizes[0]),
+        _bytes(keys),
+        _lengths(sizes[1]),
+        _bytes(values),
+        tails,
+        strict=True,
+    )
+    return b"".join(chain.from_iterable(rows))
+
+
+def _encoded_by_loop(
+    lengths: Ints, columns: Columns, sizes: tuple[Ints, Ints, Ints]
+) -> bytes:
+    from streams.bus.batch_loops import Parts, record_loop  # noqa: PLC0415  numba
+
+    keys, values, tails = (
+        Parts(np.frombuffer(b"".join(_bytes(column)), np.uint8), size)
+        for column, size in zip(columns, sizes, strict=True)
+    )
+    out = np.empty(int(lengths.sum()) + _LONGEST_LENGTH * len(lengths), np.uint8)
+    return out[: record_loop(lengths, keys, values, tails, out)].tobytes()
 
 
 def _sizes(column: Sequence[bytes | None]) -> Ints:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import repeat
+from operator import add
 from typing import Any, Final
 
 import msgspec
@@ -30,7 +32,7 @@ from streams.engine.facet_rows import FacetRows, facet_sums
 from streams.engine.marked_rows import MARKER, MarkedRows
 from streams.engine.row_block import RowBlock
 from streams.engine.sharing_gate import sharing_uses
-from streams.engine.stage import Chunk, Output, Rejected, Row, rows_of
+from streams.engine.stage import Chunk, DirtyRows, Output, Rejected, Row
 from streams.errors import StateError
 from streams.features.account_row import INFRASTRUCTURE_KINDS, PAYMENT, ROW_VERSION
 from streams.features.account_table import AccountTable
@@ -345,23 +347,19 @@ class AccountsStage:
         )
         return out.add_sums(events, first, by_time, self.directory)
 
-    def dirty_rows(self) -> list[Row]:
+    def dirty_rows(self) -> DirtyRows:
         """Give changed rows of accounts, facets and templates, then the marker."""
         marker = _Marker(ROW_VERSION, self._applied_offset, self._sent_minute)
         if marker == self._flushed:
-            return []
+            return DirtyRows()
         self._flushed = marker
         ids, packed_rows = self.accounts.take_dirty()
-        rows = rows_of(map(_ACCOUNT.__add__, ids), packed_rows)
-        rows += [
-            Row(_FACET + bytes([kind]) + name.encode(), packed)
-            for kind, name, packed in self.directory.take_dirty()
-        ]
-        rows += [
-            Row(_TEMPLATES + page.to_bytes(2, "little"), packed)
-            for page, packed in self.shared_templates.take_dirty()
-        ]
-        rows.append(Row(MARKER, msgspec.msgpack.encode(marker)))
+        rows = DirtyRows(map(add, repeat(_ACCOUNT), ids), packed_rows)
+        keys, packed_rows = self.directory.take_dirty()
+        rows.extend(map(add, repeat(_FACET), keys), packed_rows)
+        for page, packed in self.shared_templates.take_dirty():
+            rows.append(_TEMPLATES + page.to_bytes(2, "little"), packed)
+        rows.append(MARKER, msgspec.msgpack.encode(marker))
         return rows
 
     def restore(self, rows: Iterable[Row]) -> None:

@@ -16,7 +16,7 @@ from streams.contracts import WriterSchemas, decode_chunk
 from streams.contracts.records import Action, Alert, Rung, decode_record
 from streams.contracts.time_units import MS_PER_HOUR
 from streams.engine.replay import Pipeline, ScheduledEntry, history_batches
-from streams.engine.stage import Chunk, Output, Rejected, Row, Stage
+from streams.engine.stage import Chunk, DirtyRows, Output, Rejected, Row, Stage
 from streams.policy.ladder import RUNGS
 
 __all__ = ["Backtest", "Change", "RungCount", "Side", "backtest"]
@@ -162,7 +162,7 @@ class _SideBySide:
             self._ledger.take(output)
         return self._first.advance()
 
-    def dirty_rows(self) -> list[Row]:
+    def dirty_rows(self) -> DirtyRows:
         return self._first.dirty_rows()
 
     def restore(self, rows: Iterable[Row]) -> None:

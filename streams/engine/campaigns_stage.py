@@ -29,7 +29,7 @@ from streams.engine.link_inbox import LinkInbox
 from streams.engine.link_news import LinkNews, MinuteLinks
 from streams.engine.minute_inbox import Barrier
 from streams.engine.minute_stage import MinuteStage
-from streams.engine.stage import Output, Row
+from streams.engine.stage import DirtyRows, Output, Row
 from streams.features.account_row import TEMPLATE_KINDS
 from streams.models.reference import Reference
 from streams.policy.policy import Policy
@@ -302,7 +302,7 @@ class CampaignsStage(MinuteStage[Output]):
                 campaign.pivots.append(move.model)
             yield self._alerts.moved(minute, campaign, group, move)
 
-    def dirty_rows(self) -> list[Row]:
+    def dirty_rows(self) -> DirtyRows:
         """Give changed keys, then the marker."""
         return self.state.dirty_rows(self._inbox.state())
 

@@ -16,7 +16,7 @@ from streams.contracts.records import ControlEntry
 from streams.engine.marked_rows import MARKER, MarkedRows
 from streams.engine.minute_inbox import InboxState
 from streams.engine.operation import Operation
-from streams.engine.stage import Row
+from streams.engine.stage import DirtyRows, Row
 from streams.errors import StateError
 from streams.policy.controls import Controls
 from streams.policy.label_book import Disputes, LabelBook, LabelRecord
@@ -167,24 +167,23 @@ class CampaignsState:
         self._disputes |= news
         return news
 
-    def dirty_rows(self, inbox: InboxState) -> list[Row]:
+    def dirty_rows(self, inbox: InboxState) -> DirtyRows:
         """Rows of all that changed, then the marker; empty when nothing moved."""
+        rows = DirtyRows()
         if inbox == self._flushed:
-            return []
+            return rows
         self._flushed = inbox
-        rows = [Row(_OPERATION, _pack(self.operation))]
+        rows.append(_OPERATION, _pack(self.operation))
         for entry_id in sorted(self._entries):
             entry = self.controls.entries.get(entry_id)
-            rows.append(Row(_ENTRY + entry_id.encode(), _pack_or_none(entry)))
+            rows.append(_ENTRY + entry_id.encode(), _pack_or_none(entry))
         self._entries.clear()
-        rows += self._label_rows()
-        rows += [
-            Row(_FACET + _number(facet), _pack(self.graph.facets[facet]))
-            for facet in sorted(self._facets)
-        ]
+        self._put_label_rows(rows)
+        for facet in sorted(self._facets):
+            rows.append(_FACET + _number(facet), _pack(self.graph.facets[facet]))
         for account in sorted(self._accounts):
             node = self.graph.accounts[account]
-            rows.append(Row(_ACCOUNT + account.encode(), _pack(node)))
+            rows.append(_ACCOUNT + account.encode(), _pack(node))
         for number in sorted(self._groups):
             group = self.groups.by_number.get(number)
             campaign = self.campaigns.get(number)
@@ -192,23 +191,23 @@ class CampaignsState:
             slim = None
             if group is not None:
                 slim = msgspec.structs.replace(group, uses={}, exchanges=0)
-            rows.append(Row(_GROUP + _number(number), _pack_or_none(slim)))
-            rows.append(Row(_CAMPAIGN + _number(number), _pack_or_none(campaign)))
+            rows.append(_GROUP + _number(number), _pack_or_none(slim))
+            rows.append(_CAMPAIGN + _number(number), _pack_or_none(campaign))
         for account in sorted(self._standing):
             packed = _pack(self.standing[account])
-            rows.append(Row(_STANDING + account.encode(), packed))
+            rows.append(_STANDING + account.encode(), packed)
         for marks in (self._facets, self._accounts, self._groups, self._standing):
             marks.clear()
-        rows.append(Row(MARKER, _pack(inbox)))
+        rows.append(MARKER, _pack(inbox))
         return rows
 
-    def _label_rows(self) -> Iterator[Row]:
+    def _put_label_rows(self, rows: DirtyRows) -> None:
         for entry_id in sorted(self._labels):
             record = self.labels.records.get(entry_id)
-            yield Row(_LABEL + entry_id.encode(), _pack_or_none(record))
+            rows.append(_LABEL + entry_id.encode(), _pack_or_none(record))
         self._labels.clear()
         if self._disputes:
-            yield Row(_DISPUTES, _pack(self.labels.disputes))
+            rows.append(_DISPUTES, _pack(self.labels.disputes))
             self._disputes = False
 
     def restore(self, rows: Iterable[Row]) -> Iterator[InboxState]:

@@ -15,7 +15,7 @@ import msgspec
 from streams.contracts.records import ControlEntry, decode_record
 from streams.contracts.stage_batch import StageBatch, encode_batch
 from streams.engine.marked_rows import MARKER, MarkedRows
-from streams.engine.stage import Chunk, Output, Rejected, Row
+from streams.engine.stage import Chunk, DirtyRows, Output, Rejected, Row
 from streams.errors import ContractError, UndecodableRecord
 
 __all__ = [
@@ -93,12 +93,12 @@ class ControlStage:
         self._waiting.clear()
         return outputs
 
-    def dirty_rows(self) -> list[Row]:
+    def dirty_rows(self) -> DirtyRows:
         """Give the position as a marker; empty when it did not move."""
         if self._flushed == self._next:
-            return []
+            return DirtyRows()
         self._flushed = self._next
-        return [Row(MARKER, msgspec.msgpack.encode(self._next))]
+        return DirtyRows([MARKER], [msgspec.msgpack.encode(self._next)])
 
     def restore(self, rows: Iterable[Row]) -> None:
         """Take changelog rows."""

@@ -9,6 +9,8 @@ batch of minutes does to the state is told in `facet_batch`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import repeat
+from operator import add
 from typing import Final
 
 import msgspec
@@ -27,7 +29,7 @@ from streams.engine.link_rows import member_links
 from streams.engine.marked_rows import MARKER, MarkedRows
 from streams.engine.minute_inbox import InboxState
 from streams.engine.row_block import RowBlock
-from streams.engine.stage import Output, Row
+from streams.engine.stage import DirtyRows, Output, Row
 from streams.features.account_row import TRAFFIC
 from streams.features.facet_table import FacetTable
 from streams.features.member_table import MemberTable
@@ -146,22 +148,18 @@ class FacetsStage(BatchStage):
         left = self.members.rows[self.members.of_facets(fewer)]
         facets.recount(np.flatnonzero(fewer), left["facet"], left["owner"])
 
-    def dirty_rows(self) -> list[Row]:
+    def dirty_rows(self) -> DirtyRows:
         """Give changed facets and memberships, then the marker."""
         state = self._inbox.state()
         if state == self._flushed:
-            return []
+            return DirtyRows()
         self._flushed = state
         hashes = self.facets.rows["hash"]
-        rows = [
-            Row(_MEMBER + facet.to_bytes(_HASH_BYTES, "little") + account.encode(), row)
-            for facet, account, row in self.members.take_dirty(hashes)
-        ]
-        rows += [
-            Row(_FACET + facet.to_bytes(_HASH_BYTES, "little"), packed)
-            for facet, packed in self.facets.take_dirty()
-        ]
-        rows.append(Row(MARKER, msgspec.msgpack.encode(state)))
+        keys, members = self.members.take_dirty(hashes)
+        rows = DirtyRows(map(add, repeat(_MEMBER), keys), members)
+        for facet, packed in self.facets.take_dirty():
+            rows.append(_FACET + facet.to_bytes(_HASH_BYTES, "little"), packed)
+        rows.append(MARKER, msgspec.msgpack.encode(state))
         return rows
 
     def restore(self, rows: Iterable[Row]) -> None:

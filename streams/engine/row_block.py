@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from streams.contracts.byte_column import ByteColumn
-from streams.engine.stage import Row
+from streams.engine.stage import DirtyRows, Row
 
 __all__ = ["RowBlock"]
 
@@ -30,9 +30,10 @@ class RowBlock:
         """Make a block of rows; a block is given back as it is."""
         if isinstance(rows, RowBlock):
             return rows
-        rows = list(rows)
-        keys = ByteColumn.of(row.key for row in rows)
-        return cls(keys, ByteColumn.of(row.value for row in rows))
+        if not isinstance(rows, DirtyRows):
+            rows = list(rows)
+            rows = DirtyRows((row.key for row in rows), (row.value for row in rows))
+        return cls(ByteColumn.of(rows.keys), ByteColumn.of(rows.values))
 
     def __len__(self) -> int:
         return len(self.keys.at)

@@ -14,7 +14,7 @@ from streams.features.account_row import ACCOUNT_ROW, ROW_VERSION
 from streams.features.key_table import SEED, KeyTable
 from streams.features.segments import last_of_each
 from streams.features.text_arena import TextArena
-from streams.features.whole_rows import put_rows, take_rows
+from streams.features.whole_rows import put_rows, row_bytes, take_rows
 from streams.features.zero_pages import zero_pages
 
 __all__ = ["AccountTable"]
@@ -105,11 +105,8 @@ class AccountTable:
         slots = np.flatnonzero(self._dirty[: len(self)])
         self._dirty[slots] = False
         rows = take_rows(self.rows, slots)
-        packed, size = rows.tobytes(), ACCOUNT_ROW.itemsize
         ids = self.texts.values(slots)
-        found: list[bytes | None] = [
-            packed[at : at + size] for at in range(0, len(packed), size)
-        ]
+        found: list[bytes | None] = [*row_bytes(rows)]
         for number in np.flatnonzero(rows["version"] == 0).tolist():
             found[number] = None
         if self._gone:

@@ -7,6 +7,7 @@ least two accounts of the partition share travels to the facets stage.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import add
 from typing import Final
 
 import numpy as np
@@ -18,12 +19,13 @@ from streams.features.key_table import SEED, KeyTable
 from streams.features.segments import last_of_each
 from streams.features.stable_hash import stable_hash, stable_hashes
 from streams.features.text_arena import TextArena
-from streams.features.whole_rows import put_rows, take_rows
+from streams.features.whole_rows import put_rows, row_bytes, take_rows
 from streams.features.zero_pages import zero_pages
 
 __all__ = ["FacetDirectory", "facet_hash"]
 
 _FIRST_CAPACITY: Final = 1024
+_KIND_BYTES: Final = [bytes([kind]) for kind in range(len(INFRASTRUCTURE_KINDS))]
 _PACKED = np.dtype(
     [
         ("accounts", "<u4"),  # distinct accounts seen
@@ -138,24 +140,23 @@ class FacetDirectory:
         """Mark rows as changed since the last flush."""
         self._dirty[numbers] = True
 
-    def take_dirty(self) -> list[tuple[int, str, bytes | None]]:
-        """Give (kind, id, row bytes) of the changed rows and mark them clean.
+    def take_dirty(self) -> tuple[list[bytes], list[bytes | None]]:
+        """Give keys and bytes of the changed rows, and mark them clean; None: removed.
 
-        None stands for the bytes of a facet that was removed.
+        A key is the kind, in a byte, and the name in UTF-8.
         """
         numbers = np.flatnonzero(self._dirty[: len(self)])
         self._dirty[numbers] = False
-        packed, size = take_rows(self.counts, numbers).tobytes(), _PACKED.itemsize
-        kinds, names = self.kinds[numbers].tolist(), self.texts.texts(numbers)
-        found = [packed[at : at + size] for at in range(0, len(packed), size)]
-        dirty: list[tuple[int, str, bytes | None]] = list(
-            zip(kinds, names, found, strict=True)
-        )
+        kinds = map(_KIND_BYTES.__getitem__, self.kinds[numbers].tolist())
+        keys = list(map(add, kinds, self.texts.values(numbers)))
+        found: list[bytes | None] = [*row_bytes(take_rows(self.counts, numbers))]
         if self._gone:
-            self._gone.difference_update(zip(kinds, names, strict=True))
-            dirty += [(kind, name, None) for kind, name in sorted(self._gone)]
+            gone = {_KIND_BYTES[kind] + name.encode() for kind, name in self._gone}
+            gone.difference_update(keys)
+            keys += sorted(gone)
+            found += [None] * len(gone)
             self._gone.clear()
-        return dirty
+        return keys, found
 
     def restore(self, kind: int, identifiers: ByteColumn, packed: ByteColumn) -> None:
         """Set the rows of one kind from what `take_dirty` gave.

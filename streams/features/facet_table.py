@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from streams.errors import StateError
 from streams.features.account_row import TEMPLATE_KINDS
 from streams.features.key_table import KeyTable
-from streams.features.whole_rows import put_rows, take_rows
+from streams.features.whole_rows import put_rows, row_bytes, take_rows
 
 __all__ = [
     "FACET_ROW",
@@ -223,25 +223,22 @@ class FacetTable:
         self._numbers.replace(rows["hash"], np.arange(len(stay)))
         return moved
 
-    def take_dirty(self) -> Iterator[tuple[int, bytes | None]]:
-        """Yield (hash, packed row) of the changed facets; None for those removed."""
+    def take_dirty(self) -> list[tuple[int, bytes | None]]:
+        """Give (hash, packed row) of the changed facets; None for those removed."""
         numbers = np.flatnonzero(self._dirty[: len(self.names)])
         self._dirty[numbers] = False
+        rows = row_bytes(take_rows(self.rows, numbers))
+        bitmaps = map(self._packed_bitmap, self._bitmap_of[numbers].tolist())
+        names = map(self.names.__getitem__, numbers.tolist())
+        packed = map(msgspec.msgpack.encode, zip(rows, bitmaps, names, strict=True))
         hashes = self.rows["hash"][numbers].tolist()
-        for key, number in sorted(zip(hashes, numbers.tolist(), strict=True)):
-            yield key, self._pack(number)
-        for key in sorted(self._gone):
-            yield key, None
+        dirty: list[tuple[int, bytes | None]] = [*zip(hashes, packed, strict=True)]
+        dirty += [(key, None) for key in sorted(self._gone)]
         self._gone.clear()
+        return dirty
 
-    def _pack(self, number: int) -> bytes:
-        bitmap = int(self._bitmap_of[number])
-        packed = _Packed(
-            self.rows[number].tobytes(),
-            self._bitmaps[bitmap].tobytes() if bitmap >= 0 else b"",
-            self.names[number],
-        )
-        return msgspec.msgpack.encode(packed)
+    def _packed_bitmap(self, bitmap: int) -> bytes:
+        return self._bitmaps[bitmap].tobytes() if bitmap >= 0 else b""
 
     def restore(self, rows: Iterable[tuple[int, bytes | None]]) -> None:
         """Set rows from what `take_dirty` gave; `StateError` on another layout."""

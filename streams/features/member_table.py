@@ -6,7 +6,8 @@ was known of the account at that use: the facets stage sees accounts only then.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from operator import add
 from typing import Any, Final
 
 import numpy as np
@@ -16,13 +17,14 @@ from streams.contracts.byte_column import ByteColumn
 from streams.errors import StateError
 from streams.features.account_row import INFRASTRUCTURE_KINDS
 from streams.features.key_table import SEED, KeyTable
-from streams.features.whole_rows import put_rows, take_rows
+from streams.features.whole_rows import put_rows, row_bytes, take_rows
 
 __all__ = ["MEMBER_ROW", "MemberTable", "slots_after"]
 
 _FIRST_CAPACITY: Final = 256
 _SLOT_MINUTES: Final = 30
 _SLOTS: Final = 64
+_HASH_BYTES: Final = 8
 _ONE: Final = np.uint64(1)
 
 MEMBER_ROW: Final = np.dtype(
@@ -154,24 +156,30 @@ class MemberTable:
 
     def take_dirty(
         self, hashes: npt.NDArray[np.uint64]
-    ) -> Iterator[tuple[int, str, bytes | None]]:
-        """Yield (facet hash, account, row) of changed members; None for removed ones.
+    ) -> tuple[list[bytes], list[bytes | None]]:
+        """Give keys and bytes of changed rows, and mark them clean; None: removed.
 
-        ``hashes`` are those of the facets, by number. Numbers do not travel.
+        A key is the facet's hash, in 8 bytes, and the account in UTF-8: numbers do not
+        travel. ``hashes`` are those of the facets, by number.
         """
         places = np.flatnonzero(self._dirty[: self.count])
         self._dirty[places] = False
-        rows = take_rows(self.rows, places)
-        facets, texts = hashes[rows["facet"]].tolist(), self.texts(places)
+        rows, accounts = take_rows(self.rows, places), self.accounts
+        facets = row_bytes(hashes[rows["facet"]].astype("<u8"))
+        texts = map(accounts.__getitem__, rows["account"].tolist())
+        keys = list(map(add, facets, map(str.encode, texts)))
         rows["facet"] = rows["account"] = 0
-        packed, size = rows.tobytes(), MEMBER_ROW.itemsize
-        changed = zip(facets, texts, range(0, len(packed), size), strict=True)
-        for facet, account, at in sorted(changed):
-            self._gone.discard((facet, account))
-            yield facet, account, packed[at : at + size]
-        for facet, account in sorted(self._gone):
-            yield facet, account, None
-        self._gone.clear()
+        found: list[bytes | None] = [*row_bytes(rows)]
+        if self._gone:
+            gone = {
+                facet.to_bytes(_HASH_BYTES, "little") + account.encode()
+                for facet, account in self._gone
+            }
+            gone.difference_update(keys)
+            keys += sorted(gone)
+            found += [None] * len(gone)
+            self._gone.clear()
+        return keys, found
 
     def restore(
         self, facets: Rows, account_ids: ByteColumn, packed: ByteColumn

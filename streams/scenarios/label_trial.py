@@ -31,7 +31,7 @@ from streams.engine.campaigns_stage import CampaignsStage
 from streams.engine.control_stage import ControlRecord, forward
 from streams.engine.label_effects import LabelEffects
 from streams.engine.replay import Pipeline
-from streams.engine.stage import Chunk, Output, Rejected, Row
+from streams.engine.stage import Chunk, DirtyRows, Output, Rejected, Row
 from streams.engine.stages import Topology
 from streams.models.evidence import RankedScores
 from streams.models.reference import (
@@ -216,8 +216,8 @@ class _Recorder:
     def advance(self) -> list[Output]:
         return []
 
-    def dirty_rows(self) -> list[Row]:
-        return []
+    def dirty_rows(self) -> DirtyRows:
+        return DirtyRows()
 
     def restore(self, rows: Iterable[Row]) -> None:
         """Do nothing."""

@@ -17,6 +17,7 @@ from streams.bus.record_batch import (
     encode_headers,
     record_batches,
 )
+from streams.contracts.compiled import loops, plain_numpy
 
 _TIME = 1_767_225_600_123
 _PRODUCER = (7, 3, 41)
@@ -49,6 +50,10 @@ def _all(batches: list[RecordBatch]) -> list[tuple[Any, Any, Any]]:
 @given(records)
 def test_what_is_read_is_what_was_given(of: list[tuple[Any, Any, Any]]) -> None:
     assert _all(_made(of)) == of
+    assert loops()
+    built = [bytes(batch._build()) for batch in _made(of)]
+    with plain_numpy():
+        assert [bytes(batch._build()) for batch in _made(of)] == built
 
 
 @given(st.tuples(st.binary(max_size=20), st.binary(max_size=20), headers))

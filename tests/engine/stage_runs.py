@@ -77,7 +77,7 @@ class _Shell:
 
     def flush(self) -> None:
         self.advance()
-        rows = self.stage.dirty_rows()
+        rows = list(self.stage.dirty_rows())
         if rows:
             self.flushes.append(rows)
         self.committed = self.stage.applied_offset
@@ -91,7 +91,7 @@ class _Shell:
         if way % _CRASH_KINDS:
             self.advance()
         if way % _CRASH_KINDS == 2:
-            rows = self.stage.dirty_rows()
+            rows = list(self.stage.dirty_rows())
             torn = rows[: min(len(rows) * (way % 5) // 4, len(rows) - 1)]
         self.stage = self.make()
         for rows in self._changelog(compacted=way % 2 == 0, backwards=way % 4 < 2):
@@ -133,7 +133,7 @@ def run(
                 shell.crash(amount)
     shell.take(len(log))
     shell.flush()
-    assert shell.stage.dirty_rows() == []
+    assert not shell.stage.dirty_rows()
     rows = [row for flush in shell.flushes for row in flush]
     return Run(shell.stage, shell.outputs, shell.rejected, rows)
 

@@ -132,7 +132,7 @@ def test_closing_again_or_earlier_does_nothing() -> None:
     stage.close_idle(EPOCH - 3)
     stage.close_idle(EPOCH)
     assert stage.advance() == []
-    assert stage.dirty_rows() == []
+    assert not stage.dirty_rows()
 
 
 _MONTH = 31 * 1440

@@ -72,7 +72,8 @@ def snapshot(stage: FacetsStage) -> tuple[object, ...]:
     facets, members = stage.facets, stage.members
     facets.touch(np.arange(len(facets)))
     members.touch(np.arange(len(members)))
-    return dict(facets.take_dirty()), list(members.take_dirty(facets.rows["hash"]))
+    keys, rows = members.take_dirty(facets.rows["hash"])
+    return dict(facets.take_dirty()), dict(zip(keys, rows, strict=True))
 
 
 def check_same(one: Run, other: Run) -> None:

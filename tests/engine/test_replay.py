@@ -78,7 +78,7 @@ def test_compiled_loops_and_plain_numpy_give_the_same(
         assert _in_batches(plain, values, sizes) == outputs
     for topic, stages in plain.stages.items():
         for stage, other in zip(stages, compiled.stages[topic], strict=True):
-            assert stage.dirty_rows() == other.dirty_rows()
+            assert list(stage.dirty_rows()) == list(other.dirty_rows())
     assert len(plain.rejected) == len(compiled.rejected)
 
 

@@ -33,6 +33,13 @@ def contents(table: MemberTable) -> dict[tuple[int, str], int]:
     return dict(zip(keys, rows["count"].tolist(), strict=True))
 
 
+def _dirty(table: MemberTable) -> dict[tuple[int, str], bytes | None]:
+    keys, rows = table.take_dirty(_HASHES)
+    facets = [int.from_bytes(key[:8], "little") - 100 for key in keys]
+    accounts = [key[8:].decode() for key in keys]
+    return dict(zip(zip(facets, accounts, strict=True), rows, strict=True))
+
+
 @given(_PAIRS, st.data())
 def test_members_are_found_forgotten_and_restored(
     pairs: list[tuple[int, int]], data: st.DataObject
@@ -41,7 +48,7 @@ def test_members_are_found_forgotten_and_restored(
     places = put(table, pairs)
     truth = {(f, f"account-{a}"): 10 * f + a for f, a in pairs}
     assert contents(table) == truth
-    log = list(table.take_dirty(_HASHES))
+    log = _dirty(table)
     gone = data.draw(st.sets(st.sampled_from(range(len(pairs)))))
     if gone:
         table.forget(places[sorted(gone)], _HASHES)
@@ -52,15 +59,14 @@ def test_members_are_found_forgotten_and_restored(
     for facet, account in left:
         [place] = table.find(np.array([facet]), np.array([numbers[account]]))
         assert table.rows["count"][place] == truth[facet, account]
-    tombstones = list(table.take_dirty(_HASHES))
-    assert all(row is None for _, _, row in tombstones)
-    assert {(f - 100, account) for f, account, _ in tombstones} == {*truth} - {*left}
+    tombstones = _dirty(table)
+    assert all(row is None for row in tombstones.values())
+    assert tombstones.keys() == {*truth} - {*left}
     other = MemberTable()
-    rows = {(f - 100, account): row for f, account, row in log}
     other.restore(
         np.array([facet for facet, _ in left], np.int64),
         ByteColumn.of(account for _, account in left),
-        ByteColumn.of(rows[key] for key in left),
+        ByteColumn.of(log[key] for key in left),
     )
     assert contents(other) == left
     back = [pair for at, pair in enumerate(pairs) if at in gone]

@@ -13,7 +13,7 @@ from functools import partial
 
 from streams.agents.placed_stage import PlacedStage
 from streams.config import Config
-from streams.engine.stage import Chunk, Output, Rejected, Row
+from streams.engine.stage import Chunk, DirtyRows, Output, Rejected, Row
 from streams.errors import UndecodableRecord
 
 __all__ = [
@@ -131,14 +131,16 @@ class CountingStage:
             self._applied = self._next
         return outputs
 
-    def dirty_rows(self) -> list[Row]:
+    def dirty_rows(self) -> DirtyRows:
         mark = (self._applied, self._last_closed)
         if not self._dirty and mark == self._marked:
-            return []
-        rows = [Row(k, b"%d" % self.totals[k]) for k in sorted(self._dirty)]
+            return DirtyRows()
+        keys = sorted(self._dirty)
+        rows = DirtyRows(keys, (b"%d" % self.totals[key] for key in keys))
         self._dirty.clear()
         self._marked = mark
-        return [*rows, Row(MARKER_KEY, _NUMBERS.pack(*mark))]
+        rows.append(MARKER_KEY, _NUMBERS.pack(*mark))
+        return rows
 
     def restore(self, rows: Iterable[Row]) -> None:
         for key, value in rows:
