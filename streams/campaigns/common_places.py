@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection
+from itertools import chain
 from typing import Final
 
 from streams.campaigns.group import Group
@@ -36,9 +37,8 @@ def common_places(graph: LinkGraph, one: Group, other: Group) -> float:
 
 def _shares(graph: LinkGraph, accounts: Collection[str]) -> dict[int, float]:
     """Give the share of some accounts that use each network and payment."""
-    users: Counter[int] = Counter()
-    for account in accounts:
-        users.update(graph.accounts[account].edges.keys())
+    used = (graph.accounts[account].edges for account in accounts)
+    users = Counter(chain.from_iterable(used))
     return {
         facet: count / len(accounts)
         for facet, count in users.items()

@@ -12,10 +12,12 @@ import math
 from bisect import bisect_left, bisect_right
 from typing import Final
 
+from streams.contracts.time_units import MINUTES_PER_DAY
+
 __all__ = [
-    "batch_mates",
     "batch_pairs",
     "batched_accounts",
+    "opened_around",
     "others_within",
     "surprise",
 ]
@@ -29,17 +31,20 @@ _DECADES: Final = 10.0
 """Powers of ten of improbability that count as 1: more tell no more."""
 
 
-def batch_mates(created: list[int], minute: int, of_day: int) -> int:
-    """Count the others opened within half an hour of ``minute``; 0 in a rush.
+def opened_around(created: list[int], minute: int) -> tuple[int, int]:
+    """Count the others opened within a day of ``minute``, and within half an hour.
 
-    ``created`` is sorted and has ``minute`` itself; ``of_day`` are the others opened
-    within a day of it.
+    The second count is 0 in a rush. ``created`` is sorted and has ``minute`` itself.
 
-    >>> batch_mates([5, 7, 9], 7, of_day=2), batch_mates([5, 7, 9], 7, of_day=999)
-    (2, 0)
+    >>> opened_around([5, 7, 9], 7), opened_around([*range(99)], 7)
+    ((2, 2), (98, 37))
     """
-    near = others_within(created, minute, _NEAR)
-    return near if near >= _MIN_BATCH_SHARE * of_day else 0
+    first = bisect_left(created, minute - MINUTES_PER_DAY)
+    end = bisect_right(created, minute + MINUTES_PER_DAY, first)
+    near = bisect_right(created, minute + _NEAR, first, end)
+    near -= bisect_left(created, minute - _NEAR, first, end) + 1
+    of_day = end - first - 1
+    return of_day, near if near >= _MIN_BATCH_SHARE * of_day else 0
 
 
 def batched_accounts(created: list[int], window: int) -> float:

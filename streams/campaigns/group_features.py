@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import reduce
-from itertools import combinations
+from itertools import chain, combinations
 from operator import or_
 from typing import Final
 
@@ -21,7 +21,7 @@ from streams.campaigns.link_graph import AccountNode, LinkGraph
 from streams.contracts.time_units import MINUTES_PER_DAY, MINUTES_PER_WEEK
 from streams.features.account_row import NETWORK, PAYMENT, TEMPLATE_KINDS
 
-__all__ = ["FEATURES", "MIN_MIXING", "group_features", "is_mixed", "owner_count"]
+__all__ = ["FEATURES", "MIN_MIXING", "group_features", "has_owners", "is_mixed"]
 
 FEATURES: Final = (
     "payment",  # accounts that share a payment token hardly anyone else uses
@@ -68,9 +68,14 @@ _CROWD_SCALE: Final = 10  # log2 of 1,024 accounts
 _SLOT_MINUTES: Final = 30
 
 
-def owner_count(graph: LinkGraph, group: Group) -> int:
-    """Count distinct owners (organizations, or accounts without one)."""
-    return len({graph.accounts[account].owner for account in group.uses})
+def has_owners(graph: LinkGraph, group: Group, least: int) -> bool:
+    """Tell whether a group has so many owners: organizations, or accounts without."""
+    accounts, owners = graph.accounts, set[int]()
+    for account in group.uses:
+        owners.add(accounts[account].owner)
+        if len(owners) >= least:
+            return True
+    return False
 
 
 def is_mixed(graph: LinkGraph, group: Group) -> bool:
@@ -139,9 +144,8 @@ def _sharing(graph: LinkGraph, accounts: list[str]) -> dict[str, float]:
     A facet counts with its members in the group times its purity: the share of all
     its accounts that are in the group. A carrier's network has a purity near zero.
     """
-    users: Counter[int] = Counter()
-    for account in accounts:
-        users.update(graph.sorted_edges(account).infrastructure)
+    used = (graph.sorted_edges(account).infrastructure for account in accounts)
+    users = Counter(chain.from_iterable(used))
     total: dict[str, float] = {}
     for facet in sorted(users):
         count, node = users[facet], graph.facets[facet]
@@ -172,9 +176,7 @@ def _co_use(graph: LinkGraph, group: Group, accounts: list[str]) -> float:
     One template has several facets, so those of each kind are counted by themselves. A
     template of others, too, counts as far as its users are in the group.
     """
-    users: Counter[int] = Counter()
-    for account in accounts:
-        users.update(graph.templates_of(account))
+    users = Counter(chain.from_iterable(map(graph.templates_of, accounts)))
     own = set(group.facets)
     weight = {
         facet: 1.0 if facet in own else count / max(len(graph.members[facet]), 1)

@@ -134,7 +134,7 @@ class Groups:
             profile = self._profiles[group.number] = GroupProfile(self.graph, group)
         return profile
 
-    def put_links(self, facet: int, links: Iterable[tuple[str, Link]]) -> None:
+    def put_links(self, facet: int, links: Iterable[Link]) -> None:
         """Take what is told of accounts and their uses of a known facet."""
         joining = self.graph.put_links(facet, links)
         node = self.graph.facets[facet]

@@ -22,11 +22,14 @@ __all__ = [
 
 _TEMPLATES: Final = len(TEMPLATE_KINDS)
 
-Link = tuple[int, int, int, int, int, int, int, int, int, tuple[int, int, int, int]]
+Link = tuple[
+    str, int, int, int, int, int, int, int, int, int, tuple[int, int, int, int]
+]
 """An account's membership in a facet, and the account, at its last use of it.
 
-Owner, created, first, last, count, events, templated, likeness, slots, and hashes of
-the account's infrastructure. A plain tuple: there are too many for attributes.
+Account, owner, created, first, last, count, events, templated, likeness, slots, and
+hashes of the account's infrastructure. A plain tuple: there are too many for
+attributes.
 """
 
 
@@ -130,7 +133,7 @@ class LinkGraph:
         for facet in node.edges:
             self.members.setdefault(facet, set()).add(account)
 
-    def put_links(self, facet: int, links: Iterable[tuple[str, Link]]) -> list[str]:
+    def put_links(self, facet: int, links: Iterable[Link]) -> list[str]:
         """Take what is told of accounts and their uses of a known facet.
 
         Gives those that had not used it before. Accounts need not be known.
@@ -138,13 +141,14 @@ class LinkGraph:
         accounts, lists = self.accounts, self._sorted
         is_template = self.facets[facet].kind < _TEMPLATES
         joining = []
-        for name, link in links:
-            owner, created, first, last, count, events = link[:6]
+        for link in links:
+            name, owner, created, first, last, count, events = link[:7]
+            templated, likeness, slots, infrastructure = link[7:]
             node = accounts.get(name)
             if node is None:
                 node = accounts[name] = AccountNode(owner, created, 0, 0, 0)
-            node.events = events
-            node.templated, node.likeness, slots, node.infrastructure = link[6:]
+            node.events, node.templated, node.likeness = events, templated, likeness
+            node.infrastructure = infrastructure
             edge = node.edges.get(facet)
             if edge is None:
                 node.edges[facet] = Edge(first, last, count, slots, events)

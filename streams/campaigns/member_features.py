@@ -13,10 +13,10 @@ from typing import Final, NamedTuple, Self
 
 import msgspec
 
-from streams.campaigns.creation_batches import batch_mates, others_within
+from streams.campaigns.creation_batches import opened_around
 from streams.campaigns.group import Group
 from streams.campaigns.link_graph import FacetNode, LinkGraph
-from streams.contracts.time_units import MINUTES_PER_DAY, MINUTES_PER_WEEK
+from streams.contracts.time_units import MINUTES_PER_WEEK
 from streams.features.account_row import (
     FACET_KINDS,
     INFRASTRUCTURE_KINDS,
@@ -167,8 +167,7 @@ class GroupProfile:
         """Count those of the group among some templates, by the kind with most."""
         facets, number = self._graph.facets, self._group.number
         kinds = [0] * len(TEMPLATE_KINDS)
-        for facet in used:
-            node = facets[facet]
+        for node in map(facets.__getitem__, used):
             if node.group == number:
                 kinds[node.kind] += 1
         return max(kinds)
@@ -182,8 +181,7 @@ class GroupProfile:
         """Give, by kind, the purity of the purest of some facets that others share."""
         best = [0.0] * len(FACET_KINDS)
         known = self._users
-        for facet in used:
-            users = known.get(facet)
+        for users in map(known.get, used):
             if users is not None and (count := users.count) >= _MIN_SHARING:
                 node = users.node
                 # As `FacetNode.purity`: a call for each would take most of the time.
@@ -196,8 +194,7 @@ class GroupProfile:
     def _opened_with(self, created: int) -> tuple[float, float]:
         """Give the features "cohort" and "batch" of an account opened in a minute."""
         opened = self._created
-        of_day = others_within(opened, created, MINUTES_PER_DAY)
+        of_day, mates = opened_around(opened, created)
         others = len(opened) - 1
         cohort = round(min(of_day / others, 1.0), _DECIMALS) if others else 0.0
-        mates = batch_mates(opened, created, of_day)
         return cohort, _MATES[mates] if mates < len(_MATES) else 1.0

@@ -12,7 +12,7 @@ third is River's ADWIN, hour by hour.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 import msgspec
@@ -34,6 +34,7 @@ __all__ = [
     "ModelUses",
     "Move",
     "TemplateUses",
+    "ToldUses",
     "pooled_models",
     "uses_by_group",
 ]
@@ -363,15 +364,19 @@ class ModelMix(msgspec.Struct, array_like=True):
             yield Move("shifted", model, share, others)
 
 
+ToldUses = tuple[str, int, int, int]
+"""Uses as they are told: model, by how many owners, owner if one, exchanges."""
+
+
 class TemplateUses(NamedTuple):
-    """Uses of a template of some kind in a minute, by model."""
+    """Uses of a template of some kind in a minute, once for each model."""
 
     kind: int
-    models: Mapping[str, ModelUses]
+    models: Sequence[ToldUses]
 
 
 def uses_by_group(
-    graph: LinkGraph, models: Mapping[int, Mapping[str, ModelUses]]
+    graph: LinkGraph, models: Mapping[int, Sequence[ToldUses]]
 ) -> dict[int, list[TemplateUses]]:
     """Sort a minute's uses of suspect templates, by facet, into those of each group."""
     groups: dict[int, list[TemplateUses]] = {}
@@ -392,7 +397,8 @@ def pooled_models(templates: Iterable[TemplateUses]) -> dict[str, ModelUses]:
     kinds: dict[int, dict[str, ModelUses]] = {}
     for kind, uses in templates:
         pooled = kinds.setdefault(kind, {})
-        for model, used in uses.items():
+        for model, *told in uses:
+            used = ModelUses.by(*told)
             before = pooled.get(model)
             pooled[model] = used if before is None else before.and_also(used)
     spoken: dict[str, ModelUses] = {}

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Final
 
 from streams.campaigns.common_places import PLACE_KINDS
@@ -79,7 +80,7 @@ class SharedInfrastructure:
         if not self._is_exclusive(facet):
             return
         home = self.group_of(facet) or self._begin(facet, node, minute)
-        numbers = {home.number, *self._neighbours(facet)}
+        numbers = {home.number, *self._neighbours(facet, home.number)}
         into = self._groups.by_number[min(numbers, key=seniority)]
         for number in sorted(numbers - {into.number}):
             source = self._groups.by_number[number]
@@ -101,18 +102,23 @@ class SharedInfrastructure:
         group.exchanges = sum(group.uses.values())
         return group
 
-    def _neighbours(self, facet: int) -> set[int]:
-        """Find groups by exclusive facets that enough owners of this one use."""
+    def _neighbours(self, facet: int, home: int) -> set[int]:
+        """Find other groups, by exclusive facets that enough owners of this one use."""
         graph, by_number = self._graph, self._groups.by_number
-        facets = graph.facets
+        facets, members = graph.facets, graph.members[facet]
+        used = [graph.sorted_edges(account).infrastructure for account in members]
+        # Most are of its own group: of which others, is asked of each facet once.
+        others = {
+            other
+            for other in {*chain.from_iterable(used)}
+            if facets[other].group != home and facets[other].group in by_number
+        }
         owners: dict[int, set[int]] = defaultdict(set)
-        for account in graph.members[facet]:
-            owner = graph.accounts[account].owner
-            for other in graph.sorted_edges(account).infrastructure:
-                if facets[other].group in by_number and other != facet:
-                    owners[other].add(owner)
+        for account, own in zip(members, used, strict=True) if others else ():
+            for other in others.intersection(own):
+                owners[other].add(graph.accounts[account].owner)
         return {
-            graph.facets[other].group
+            facets[other].group
             for other, some in owners.items()
             if len(some) >= MIN_COMMON_OWNERS and self._is_exclusive(other)
         }

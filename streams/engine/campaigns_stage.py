@@ -220,15 +220,15 @@ class CampaignsStage(MinuteStage[Output]):
             samples,
             distinct,
             families,
-            *links,
+            begin,
+            end,
         ) in told.facets:
             node = facets.get(facet)
             if node is None:
                 node = facets[facet] = FacetNode(kind, name, 0, 0, 0)
             node.degree, node.samples = degree, samples
             node.distinct, node.families = distinct, families
-            some = slice(*links)
-            put_links(facet, zip(told.accounts[some], told.links[some], strict=True))
+            put_links(facet, told.links[begin:end])
 
     def _is_grown(self, facet: int) -> bool:
         """Whether a facet's members have doubled since its groups were compared."""

@@ -83,10 +83,13 @@ class Decider:
         )
         # The scenario that decides on everybody alike, if there is one.
         self._plain = first if everybody and not self._conditional else None
-        self._above = {rung: next_step(rung, first.ladder) for rung in (None, *RUNGS)}
-        steps = [step for one in policy.scenarios for step in one.ladder]
-        self._fewest_uses = min((step.uses for step in steps), default=0)
-        self._least_e_value = min((step.e_value for step in steps), default=0.0)
+        # By rung, the last step up to it, and the first above it.
+        steps = [None, *first.ladder, None]
+        ats = {rung: next_step(rung, first.ladder) for rung in (None, *RUNGS)}
+        self._steps = {rung: (steps[at], steps[at + 1]) for rung, at in ats.items()}
+        every = [step for one in policy.scenarios for step in one.ladder]
+        self._fewest_uses = min((step.uses for step in every), default=0)
+        self._least_e_value = min((step.e_value for step in every), default=0.0)
 
     def decide(
         self, minute: int, group: Group, campaign: Campaign, accounts: Sequence[str]
@@ -95,12 +98,12 @@ class Decider:
         if campaign.is_resting(minute, self._policy.cool_off_minutes):
             return
         standings, profile = self._state.standing, self._groups.profile(group)
+        confirmations, of_group = campaign.confirmations, group.uses
         for account in accounts:
-            standing = standings.get(account)
-            uses = group.uses[account]
-            if standing is not None:
+            standing, uses = standings.get(account), of_group[account]
+            if standing is not None and standing.released_uses:
                 uses = standing.fresh_uses(uses)
-            least = self._least_moving(standing, minute, uses, campaign.confirmations)
+            least = self._least_moving(standing, minute, uses, confirmations)
             if least is None or uses < self._fewest_uses:
                 continue
             if least and profile.is_below(account, self._scale, self._limit(least)):
@@ -120,27 +123,24 @@ class Decider:
         stands in the one that it should. Labels lower an e-value, and never raise it:
         one that is too small without them does not have to be weighed.
         """
-        plain = self._plain
-        if plain is None:
+        if self._plain is None:
             return 0.0
-        rung, least = None, None
-        if standing is not None:
-            rung = standing.rung
-        at = self._above[rung]
-        if at < len(plain.ladder):
-            above = plain.ladder[at]
-            if uses >= above.uses and confirmations >= above.confirmations:
-                least = above.e_value
+        rung = None if standing is None else standing.rung
+        present, above = self._steps[rung]
+        least = None
+        if above is not None and (
+            uses >= above.uses and confirmations >= above.confirmations
+        ):
+            least = above.e_value
         if standing is None or rung is None:
             return least
-        if not at or not self._is_in_force(standing):
+        if present is None or not self._is_in_force(standing):
             return 0.0
-        step = plain.ladder[at - 1]
-        if 2 * (standing.expires - minute) > step.minutes:
+        if 2 * (standing.expires - minute) > present.minutes:
             return least
-        if uses < step.uses or confirmations < step.confirmations:
+        if uses < present.uses or confirmations < present.confirmations:
             return least
-        return step.e_value if least is None else min(least, step.e_value)
+        return present.e_value if least is None else min(least, present.e_value)
 
     def _limit(self, e_value: float) -> float:
         """Give the largest score of an account whose e-value is below ``e_value``."""

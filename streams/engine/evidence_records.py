@@ -61,12 +61,11 @@ def member_evidence(
     feature and nothing else.
     """
     shares = contributions(reference.member, member)
-    score = reference.models["member"].log_odds
     return tuple(
         Feature(
             name=f"{ACCOUNT}.{name}",
             value=member[name],
-            benign_quantile=reference.member_quantile(score({name: member[name]})),
+            benign_quantile=reference.lone_quantile(name, member[name]),
             weight=shares[name],
         )
         for name in sorted(member, key=lambda name: (-shares[name], name))

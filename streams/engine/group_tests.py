@@ -7,7 +7,7 @@ from typing import Final
 
 from streams.campaigns.campaign import Campaign, campaign_id
 from streams.campaigns.group import Group
-from streams.campaigns.group_features import group_features, is_mixed, owner_count
+from streams.campaigns.group_features import group_features, has_owners, is_mixed
 from streams.contracts.time_units import MINUTES_PER_DAY
 from streams.engine.campaign_alerts import CampaignAlerts
 from streams.engine.campaign_union import CampaignUnion
@@ -72,7 +72,7 @@ class GroupTests:
         reached = group.look
         while reached < len(GROUP_LOOKS) and group.exchanges >= GROUP_LOOKS[reached]:
             reached += 1
-        if reached > group.look and owner_count(self._graph, group) < MIN_OWNERS:
+        if reached > group.look and not has_owners(self._graph, group, MIN_OWNERS):
             return group.look
         return reached
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.campaigns.link_graph import Link
-from streams.campaigns.model_mix import ModelUses
+from streams.campaigns.model_mix import ToldUses
 from streams.contracts.column_batch import Columns, unpack_columns
 from streams.errors import UndecodableRecord
 from streams.features.account_row import FACET_KINDS, INFRASTRUCTURE_KINDS
@@ -92,15 +92,15 @@ among those of the minute. Plain tuples: there are too many for attributes.
 class MinuteLinks(NamedTuple):
     """All that is told of a minute, in order of facet and account, or of model.
 
-    ``accounts`` and ``links`` belong together. ``models`` has uses of suspect templates
-    by facet and model; ``traffic`` are pairs of a model's hash and events.
+    ``accounts`` are those of the ``links``. ``models`` has uses of suspect templates
+    by facet, in order of the model; ``traffic`` are pairs of a model's hash and events.
     """
 
     minute: int
     facets: list[FacetState]
     accounts: list[str]
     links: list[Link]
-    models: dict[int, dict[str, ModelUses]]
+    models: dict[int, list[ToldUses]]
     traffic: list[tuple[Any, ...]]
 
 
@@ -221,14 +221,13 @@ class LinkNews(NamedTuple):
         cuts = np.stack([minutes, *begins, *ends], axis=1)
         for minute, *cut in cuts.tolist():
             facets, links, uses, events = map(slice, cut[:4], cut[4:])
-            names = map(
-                self.texts["account"].__getitem__, link["account"][links].tolist()
-            )
+            texts = self.texts["account"]
+            names = list(map(texts.__getitem__, link["account"][links].tolist()))
             yield MinuteLinks(
                 minute,
                 self._facets(state, facets, links.start),
-                list(names),
-                self._links(link, links),
+                names,
+                self._links(names, link, links),
                 self._models(use, uses),
                 _tuples(traffic, ("model", "events"), events),
             )
@@ -238,28 +237,28 @@ class LinkNews(NamedTuple):
     ) -> list[FacetState]:
         if rows.start == rows.stop:
             return []
-        columns: list[Any] = [state[name][rows].tolist() for name in _STATE_COLUMNS]
+        columns: list[Any] = _lists(state, _STATE_COLUMNS, rows)
         columns[_NAME] = map(self.texts["name"].__getitem__, columns[_NAME])
         columns[-1] = map(_FAMILY_LISTS.__getitem__, columns[-1])
         columns += [(state[name][rows] - start).tolist() for name in ("begin", "end")]
         return list(zip(*columns, strict=True))
 
     @staticmethod
-    def _links(link: dict[str, Column], rows: slice) -> list[Link]:
-        if rows.start == rows.stop:
+    def _links(names: list[str], link: dict[str, Column], rows: slice) -> list[Link]:
+        if not names:
             return []
-        columns: list[Any] = [link[name][rows].tolist() for name in _OWN_COLUMNS]
+        columns: list[Any] = [names, *_lists(link, _OWN_COLUMNS, rows)]
         columns.append(_tuples(link, INFRASTRUCTURE_KINDS, rows))
         return list(zip(*columns, strict=True))
 
-    def _models(
-        self, use: dict[str, Column], rows: slice
-    ) -> dict[int, dict[str, ModelUses]]:
-        models: dict[int, dict[str, ModelUses]] = {}
-        names = self.texts["model"]
-        for facet, model, owners, owner, count in _tuples(use, _USE_COLUMNS, rows):
-            uses = ModelUses.by(owners, owner, count)
-            models.setdefault(facet, {})[names[model]] = uses
+    def _models(self, use: dict[str, Column], rows: slice) -> dict[int, list[ToldUses]]:
+        models: dict[int, list[ToldUses]] = {}
+        if rows.start == rows.stop:
+            return models
+        names = map(self.texts["model"].__getitem__, use["model"][rows].tolist())
+        told = zip(names, *_lists(use, ("owners", "owner", "count"), rows), strict=True)
+        for facet, uses in zip(use["facet"][rows].tolist(), told, strict=True):
+            models.setdefault(facet, []).append(uses)
         return models
 
 
@@ -271,7 +270,6 @@ _OWN_COLUMNS: Final = (
     *("owner", "created", "first", "last", "count", "events", "templated"),
     *("likeness", "slots"),
 )
-_USE_COLUMNS: Final = ("facet", "model", "owners", "owner", "count")
 
 
 def _typed(column: Any, type_: str) -> Column:
@@ -306,13 +304,20 @@ def _sorted(
     return {name: column[order] for name, column in columns.items()}
 
 
+def _lists(
+    columns: dict[str, Column], names: Sequence[str], rows: slice
+) -> list[list[Any]]:
+    """Give some rows of some columns, column by column."""
+    return [columns[name][rows].tolist() for name in names]
+
+
 def _tuples(
     columns: dict[str, Column], names: Sequence[str], rows: slice
 ) -> list[tuple[Any, ...]]:
     """Give some rows of some columns as tuples."""
     if rows.start == rows.stop:
         return []
-    return list(zip(*(columns[name][rows].tolist() for name in names), strict=True))
+    return list(zip(*_lists(columns, names, rows), strict=True))
 
 
 _NOTHING: Final = LinkNews(

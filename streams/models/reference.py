@@ -97,6 +97,9 @@ SHARING: Final = 0.02
 networks in common."""
 
 
+_MOST_ALONE: Final = 4096
+"""Quantiles of single features that are kept."""
+
 COMPARING: Final = frozenset({"payer", "place"})
 """Features that only tell with which groups a group is compared: none has a weight."""
 
@@ -229,6 +232,17 @@ class Reference(msgspec.Struct, frozen=True):
         held = _held(self)
         return held.quantiles[bisect_left(held.rising, score)]
 
+    def lone_quantile(self, name: str, value: float) -> float:
+        """Give the quantile of an account that has one feature and nothing else."""
+        known = _held(self).alone
+        quantile = known.get((name, value))
+        if quantile is None:
+            score = self.models["member"].log_odds({name: value})
+            if len(known) >= _MOST_ALONE:
+                known.clear()
+            quantile = known[name, value] = self.member_quantile(score)
+        return quantile
+
     def member_prior(self, features: Mapping[str, float]) -> float:
         """Give the log-odds by which an account's ties exceed those of one without."""
         return self.models["member"].log_odds(features) - self.member.intercept
@@ -264,7 +278,8 @@ class _Held(NamedTuple):
 
     ``rising`` are the scores of bystanders; ``e_values[n]`` is the e-value of an
     account with a score above the first ``n`` of them, and not above any other, and
-    ``quantiles[n]`` its quantile among them.
+    ``quantiles[n]`` its quantile among them. ``alone`` are quantiles of single features
+    that were asked for of late: many accounts have the same ones.
     """
 
     reference: Reference
@@ -272,6 +287,7 @@ class _Held(NamedTuple):
     rising: list[float]
     e_values: list[float]
     quantiles: list[float]
+    alone: dict[tuple[str, float], float]
 
 
 _cached: dict[str, _Held] = {}
@@ -297,7 +313,7 @@ def _held(reference: Reference) -> _Held:
         ]
         e_values = [staged(p, MEMBER_E_VALUES) for p in p_values]
         quantiles = [round(1 - p, 6) for p in p_values]
-        held = _Held(reference, models, rising, e_values, quantiles)
+        held = _Held(reference, models, rising, e_values, quantiles, {})
         _cached[reference.digest] = held
     return held
 

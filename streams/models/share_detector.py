@@ -15,6 +15,7 @@ from typing import Final
 
 __all__ = ["next_scores", "score", "steady_advantage"]
 
+_LARGEST_GAIN: Final = 60.0
 _LARGEST: Final = 1e30
 """Scores stop here: all thresholds are far below, and products stay finite."""
 
@@ -37,9 +38,10 @@ def next_scores(
     """
     found = []
     for before, multiple in zip(scores, multiples, strict=True):
-        gain = uses * math.log(multiple)
-        gain -= exchanges * math.log1p((multiple - 1) * tolerated)
-        found.append(min((before + 1) * math.exp(min(gain, 60.0)), _LARGEST))
+        gain = -exchanges * math.log1p((multiple - 1) * tolerated)
+        if uses:  # as seldom
+            gain = min(gain + uses * math.log(multiple), _LARGEST_GAIN)
+        found.append(min((before + 1) * math.exp(gain), _LARGEST))
     return found
 
 

@@ -69,7 +69,7 @@ def build(
         created = -1 if use.account == 7 else _MINUTE - 999 * use.account
         first, last, count, slots, _ = astuple(edge(use))
         own = (first, last, count, 99, 40, 7, slots, (0, 0, 0, 0))
-        groups.put_links(use.facet, [(account, (use.account // 2, created, *own))])
+        groups.put_links(use.facet, [(account, use.account // 2, created, *own)])
         node = graph.facets[use.facet]
         node.degree = max(node.degree, len(graph.members[use.facet]) + use.times % 3)
         if node.is_template:

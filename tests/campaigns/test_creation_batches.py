@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from streams.campaigns.creation_batches import (
-    batch_mates,
     batch_pairs,
     batched_accounts,
+    opened_around,
     others_within,
     surprise,
 )
@@ -28,8 +28,8 @@ def test_batch_mates_are_counted_within_half_an_hour_unless_there_is_a_rush(
     near = sum(abs(each - minute) <= 30 for each in created) - 1
     day = sum(abs(each - minute) <= 1440 for each in created) - 1
     assert others_within(sorted(created), minute, 1440) == day
-    found = batch_mates(sorted(created), minute, day)
-    assert found == (near if 4 * near >= day else 0)
+    found = opened_around(sorted(created), minute)
+    assert found == (day, near if 4 * near >= day else 0)
 
 
 @given(minutes, st.sampled_from([360, 1440]), st.integers(0, 10**6))

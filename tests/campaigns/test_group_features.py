@@ -12,7 +12,7 @@ from streams.campaigns.group import Group
 from streams.campaigns.group_features import (
     FEATURES,
     group_features,
-    owner_count,
+    has_owners,
 )
 from streams.campaigns.groups import Groups
 from streams.campaigns.link_graph import LinkGraph
@@ -44,7 +44,8 @@ def test_features_are_shares_and_know_no_order(uses: list[Use]) -> None:
         assert all(0 <= value <= 1 for value in features.values())
         assert group_features(*_again(graph, group)) == features
         owners = {graph.accounts[account].owner for account in group.uses}
-        assert owner_count(graph, group) == len(owners)
+        for least in range(1, 9):
+            assert has_owners(graph, group, least) == (len(owners) >= least)
 
 
 @given(use_lists(), st.data())

@@ -184,12 +184,12 @@ def test_kinds_of_template_are_not_added_up() -> None:
         graph.facets[facet] = FacetNode(kind, "", 1, 1, 1.0)
         graph.facets[facet].group = 7 if facet < 4 else 8
     uses = {
-        1: {"a": ModelUses(2, frozenset({1}))},
-        2: {"a": ModelUses(2, frozenset({2})), "b": ModelUses(3, unnamed=2)},
+        1: [("a", 1, 1, 2)],
+        2: [("a", 1, 2, 2), ("b", 2, 0, 3)],
         # Another kind sees less of one model, and another model that no other sees.
-        3: {"a": ModelUses(3, frozenset({3})), "c": ModelUses(1, frozenset({3}))},
-        4: {"a": ModelUses(90, frozenset({4}))},
-        5: {"a": ModelUses(1, frozenset({5}))},
+        3: [("a", 1, 3, 3), ("c", 1, 3, 1)],
+        4: [("a", 1, 4, 90)],
+        5: [("a", 1, 5, 1)],
     }
     groups = uses_by_group(graph, uses)
     assert pooled_models(groups[7]) == {
@@ -197,6 +197,6 @@ def test_kinds_of_template_are_not_added_up() -> None:
         "b": ModelUses(3, unnamed=2),
         "c": ModelUses(1, frozenset({3})),
     }
-    assert pooled_models(groups[8]) == uses[4]
+    assert pooled_models(groups[8]) == {"a": ModelUses(90, frozenset({4}))}
     assert groups.keys() == {7, 8}
     assert pooled_models([]) == {}

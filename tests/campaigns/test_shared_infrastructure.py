@@ -48,8 +48,7 @@ class World:
             network, _, _, payment = self.graph.accounts[name].infrastructure
         network, payment = (network, facet) if facet > 100 else (facet, payment)
         own = (200, 200, 1, account + 1, 0, 0, 1, (network, 0, 0, payment))
-        link = (account % self._owners, 100, *own)
-        self.groups.put_links(facet, [(name, link)])
+        self.groups.put_links(facet, [(name, account % self._owners, 100, *own)])
         known = self.graph.facets[facet]
         known.degree = max(known.degree, len(self.graph.members[facet]))
 

@@ -228,13 +228,13 @@ def link_rows(payload: bytes) -> list[tuple[Any, ...]]:
     for told in LinkNews.read(payload).by_minute():
         at = told.minute
         for facet, *state, begin, end in told.facets:
-            owned = zip(told.accounts[begin:end], told.links[begin:end], strict=True)
-            for account, own in owned:
+            for account, *own in told.links[begin:end]:
                 row = LinkRow(at, facet, account, *state, *own)
                 rows.append((at, 0, facet, account, row))
         for facet, models in told.models.items():
-            for name, uses in models.items():
-                rows.append((at, 1, facet, name, UseRow(at, facet, name, uses)))
+            for name, *uses in models:
+                row_ = UseRow(at, facet, name, ModelUses.by(*uses))
+                rows.append((at, 1, facet, name, row_))
         for model, events in told.traffic:
             row = UseRow(at, 0, model, ModelUses(events))
             rows.append((at, 2, model, "", row))

@@ -136,6 +136,11 @@ def test_evidence_of_a_member_is_the_same_each_time(features: dict[str, float]) 
     e_value = reference.assess_member(features)
     assert 0 <= e_value <= reference.bystanders.size + 1
     assert reference.assess_member(dict(reversed(features.items()))) == e_value
+    for name, value in features.items():
+        alone = reference.models["member"].log_odds({name: value})
+        for _ in range(2):
+            quantile = reference.lone_quantile(name, value)
+            assert quantile == reference.member_quantile(alone)
 
 
 def test_own_evidence_has_the_values_that_the_ladder_asks_for() -> None:
