@@ -47,7 +47,7 @@ from streams.features.facet_directory import FacetDirectory
 from streams.features.segments import run_starts
 from streams.features.shared_templates import SharedTemplates
 from streams.features.whole_rows import put_rows, take_rows
-from streams.models.likeness import Likeness, account_features
+from streams.models.likeness import Likeness, account_features, plain_rows
 from streams.sketch.catalogue import CatalogueIndex
 
 __all__ = [
@@ -276,9 +276,11 @@ class AccountsStage:
         while len(events):
             now, looking = _until_look(rows, events)
             self._apply_round(rows, slots, events.select(now), sharing[now], out)
-            for slot in looking.tolist():
-                score = self._likeness.log_odds(account_features(rows[slot]))
-                rows["likeness"][slot] = np.clip(round(score * 100), -30000, 30000)
+            scores = [
+                round(100 * self._likeness.log_odds(account_features(row)))
+                for row in plain_rows(take_rows(rows, looking))
+            ]
+            rows["likeness"][looking] = np.clip(scores, -30000, 30000)
             # What is known of an account travels with its next payment.
             rows["facets_sent"][looking, PAYMENT] = 0
             events, sharing = events.select(~now), sharing[~now]

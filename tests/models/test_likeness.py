@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.features.account_row import ACCOUNT_ROW, MARKER_COUNT
-from streams.models.likeness import Likeness, account_features, age_days
+from streams.models.likeness import Likeness, account_features, age_days, plain_rows
 
 _NAMES = st.sampled_from([f"feature_{n}" for n in range(8)])
 _WEIGHTS = st.dictionaries(_NAMES, st.floats(-5, 5))
@@ -91,6 +91,8 @@ def test_features_of_an_account_are_small_numbers(data: st.DataObject) -> None:
     assert all(0 <= value <= 2.5 for value in features.values())
     used = {f"marker_{bit}" for bit in range(MARKER_COUNT) if row["markers"][bit]}
     assert used <= features.keys()
+    [plain] = plain_rows(np.array([row], ACCOUNT_ROW))
+    assert account_features(plain) == features
 
 
 @pytest.mark.parametrize(
