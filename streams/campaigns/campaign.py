@@ -17,9 +17,10 @@ class Campaign(msgspec.Struct, array_like=True):
 
     ``confirmations`` counts the looks at which the group was rejected; ``level`` is
     the error level spent on the first rejection; ``announced`` is the number of
-    accounts at the last alert; ``merged`` are campaigns that turned out to be part
-    of it; ``released`` is the minute of a release by hand, -1 for none; ``watched``
-    are the imported indicators that its accounts match; ``mix`` has its models.
+    accounts that its alerts had named by the last one, in minute ``told``; ``merged``
+    are campaigns that turned out to be part of it; ``released`` is the minute of a
+    release by hand, -1 for none; ``watched`` are the imported indicators that its
+    accounts match; ``mix`` has its models.
     """
 
     identifier: str
@@ -38,6 +39,7 @@ class Campaign(msgspec.Struct, array_like=True):
     released_confirmations: int = 0
     watched: list[str] = []
     mix: ModelMix = msgspec.field(default_factory=ModelMix)
+    told: int = -1
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -85,7 +85,8 @@ class AccountNode(msgspec.Struct, array_like=True, gc=False):
     """An account with evidence of its own, and its suspect facets.
 
     ``infrastructure`` has the hashes of its network, TLS, client and payment, 0 for
-    none, whether they are suspect or not.
+    none, whether they are suspect or not. ``named`` is the campaign whose alerts have
+    named it.
     """
 
     owner: int
@@ -95,6 +96,7 @@ class AccountNode(msgspec.Struct, array_like=True, gc=False):
     likeness: int
     edges: dict[int, Edge] = {}
     infrastructure: tuple[int, int, int, int] = (0, 0, 0, 0)
+    named: str = ""
 
 
 class SortedEdges(msgspec.Struct, gc=False):

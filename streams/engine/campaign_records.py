@@ -41,7 +41,6 @@ __all__ = [
 OPERATION: Final = "operation"
 """Stands for the campaign in alerts about the detector itself."""
 
-_MAX_ACCOUNTS: Final = 100
 _MAX_FACETS: Final = 20
 _MAX_REASONS: Final = 6
 _TOP_REASONS: Final = 3
@@ -123,12 +122,12 @@ def alert_output(
     *,
     model_version: str,
     summary: str,
+    accounts: Sequence[str] = (),
     severity: Severity | None = None,
 ) -> Output:
-    """Make the next alert of a campaign's thread."""
+    """Make the next alert of a campaign's thread; it names ``accounts``."""
     campaign.sequence += 1
     identity = f"{campaign.identifier}:{campaign.sequence}".encode()
-    accounts = sorted(group.uses, key=lambda name: (-group.uses[name], name))
     alert = Alert(
         alert_id=blake2b(identity, digest_size=8).hexdigest(),
         campaign_id=campaign.identifier,
@@ -142,7 +141,7 @@ def alert_output(
         e_value=campaign.e_value,
         account_count=len(group.uses),
         exchange_count=group.exchanges,
-        accounts=tuple(accounts[:_MAX_ACCOUNTS]),
+        accounts=tuple(accounts),
         facets=_facets(graph, group),
         families=families_of(graph, group),
         model_version=model_version,

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from streams.campaigns.campaign import Campaign
 from streams.campaigns.group import Group
+from streams.campaigns.groups import Groups
 from streams.campaigns.link_graph import AccountNode, LinkGraph
 from streams.contracts import decode_record
 from streams.contracts.records import Alert
-from streams.engine.campaign_alerts import GROWTH, SHARING_GROWTH, CampaignAlerts
+from streams.engine.campaign_alerts import (
+    GROWTH,
+    MOST_NAMED,
+    SHARING_GROWTH,
+    CampaignAlerts,
+)
+from streams.engine.campaigns_state import CampaignsState
 from streams.engine.stage import Output
 
 _ACCOUNTS = 8
+_HOUR = 60
 
 
 def _thread(*, infrastructure: bool) -> tuple[CampaignAlerts, Campaign, Group]:
     graph, group = LinkGraph(), Group(1, 0, infrastructure=infrastructure)
-    for number in range(100):
+    for number in range(5 * MOST_NAMED):
         graph.accounts[f"account-{number}"] = AccountNode(number, 0, 0, 0, 0)
     campaign = Campaign(identifier="dc-1", started=0, found=3, e_value=900.0, level=0.1)
     _grow(group, _ACCOUNTS)
-    return CampaignAlerts(graph, "2026-x"), campaign, group
+    state = CampaignsState(graph, Groups(graph))
+    return CampaignAlerts(state, "2026-x"), campaign, group
 
 
 def _grow(group: Group, accounts: int) -> None:
-    group.uses = {f"account-{number}": 2 for number in range(accounts)}
+    group.uses = {f"account-{number}": 2 + number % 3 for number in range(accounts)}
 
 
 def _alert(output: Output) -> Alert:
@@ -42,7 +54,50 @@ def test_growth_is_told_by_as_much_as_says_something() -> None:
         _grow(group, round(growth * _ACCOUNTS))
         (grown,) = map(_alert, alerts.grown(5, campaign, group))
         assert (grown.sequence, grown.kind) == (2, "campaign_grown")
+        assert grown.severity == "warning"
         assert list(alerts.grown(6, campaign, group)) == []
+
+
+def test_a_little_growth_is_told_an_hour_later_as_information() -> None:
+    alerts, campaign, group = _thread(infrastructure=False)
+    alerts.found(3, campaign, group)
+    _grow(group, _ACCOUNTS + 1)
+    assert list(alerts.grown(3 + _HOUR - 1, campaign, group)) == []
+    (grown,) = map(_alert, alerts.grown(3 + _HOUR, campaign, group))
+    assert (grown.severity, grown.accounts) == ("info", (f"account-{_ACCOUNTS}",))
+    assert list(alerts.grown(3 + 2 * _HOUR, campaign, group)) == []
+
+
+def test_what_does_not_fit_into_an_alert_is_named_by_the_next() -> None:
+    alerts, campaign, group = _thread(infrastructure=False)
+    _grow(group, 4 * MOST_NAMED + 7)
+    thread = [_alert(alerts.found(3, campaign, group))]
+    for minute in range(4, 4 + 2 * _HOUR):
+        thread += map(_alert, alerts.grown(minute, campaign, group))
+    assert [len(each.accounts) for each in thread] == [*[MOST_NAMED] * 4, 7]
+    assert [each.occurred_at // 60_000 for each in thread] == [3, 4, 5, 6, 66]
+    most = [group.uses[account] for account in thread[0].accounts]
+    assert min(most) >= max(group.uses[account] for account in thread[1].accounts)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 90), st.integers(0, 40)), max_size=20),
+    st.booleans(),
+)
+@settings(max_examples=50, deadline=None)
+def test_a_thread_names_every_account_once(
+    steps: list[tuple[int, int]], infrastructure: bool
+) -> None:
+    alerts, campaign, group = _thread(infrastructure=infrastructure)
+    thread, minute = [_alert(alerts.found(3, campaign, group))], 3
+    for wait, more in steps:
+        minute += wait
+        _grow(group, len(group.uses) + more)
+        thread += map(_alert, alerts.grown(minute, campaign, group))
+    thread += map(_alert, alerts.grown(minute + _HOUR, campaign, group))
+    named = [account for each in thread for account in each.accounts]
+    assert sorted(named) == sorted(group.uses)
+    assert [each.sequence for each in thread] == list(range(1, len(thread) + 1))
 
 
 def test_a_merged_campaign_is_named_in_the_thread_of_the_one_that_goes_on() -> None:
@@ -51,3 +106,4 @@ def test_a_merged_campaign_is_named_in_the_thread_of_the_one_that_goes_on() -> N
     assert merged.campaign_id == "dc-1"
     assert merged.summary == "campaign dc-2 is part of dc-1"
     assert merged.model_version == "2026-x"
+    assert sorted(merged.accounts) == sorted(group.uses)

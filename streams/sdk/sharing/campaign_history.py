@@ -17,12 +17,14 @@ class CampaignHistory(NamedTuple):
     """The newest alert of a campaign, the time of its oldest, and its actions.
 
     ``found_at`` is event time in ms; ``actions`` holds the newest action of each
-    subject, by subject; ``merged_into`` is the campaign that it is part of by now.
+    subject, by subject; ``accounts`` are all that its alerts name, in their order;
+    ``merged_into`` is the campaign that it is part of by now.
     """
 
     newest: Alert
     found_at: int
     actions: tuple[Action, ...]
+    accounts: tuple[str, ...] = ()
     merged_into: str = ""
 
     @property
@@ -51,10 +53,12 @@ def campaign_histories(
     """
     newest: dict[str, Alert] = {}
     found: dict[str, int] = {}
+    threads: dict[str, list[Alert]] = {}
     merges: list[Alert] = []
     for alert in alerts:
         if not alert.kind.startswith(_ABOUT_CAMPAIGNS):
             continue
+        threads.setdefault(alert.campaign_id, []).append(alert)
         known = newest.setdefault(alert.campaign_id, alert)
         if alert.sequence > known.sequence:
             newest[alert.campaign_id] = alert
@@ -83,7 +87,14 @@ def campaign_histories(
             newest[name],
             found[name],
             tuple(of_campaign.get(name, ())),
+            _named(threads[name]),
             merged.get(name, ""),
         )
         for name in sorted(newest, key=lambda name: (found[name], name))
     }
+
+
+def _named(thread: list[Alert]) -> tuple[str, ...]:
+    """Collect the accounts that alerts name, each once, in the order of the thread."""
+    thread.sort(key=lambda alert: alert.sequence)
+    return tuple(dict.fromkeys(name for alert in thread for name in alert.accounts))

@@ -195,7 +195,7 @@ def _evidences(
 
 
 def _resources(history: CampaignHistory, key: SharingKey) -> list[dict[str, Any]]:
-    """Give the alert's accounts, most active first, and what stands for each."""
+    """Give the campaign's accounts, as alerts named them, and what stands for each."""
     actions = {action.subject: action for action in history.actions}
     return [
         {
@@ -203,7 +203,7 @@ def _resources(history: CampaignHistory, key: SharingKey) -> list[dict[str, Any]
             "uid": key.keyed("account", account),
             "labels": _labels(actions.get(f"account:{account}")),
         }
-        for account in history.newest.accounts
+        for account in history.accounts
     ]
 
 

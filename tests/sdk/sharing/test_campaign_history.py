@@ -14,6 +14,15 @@ def test_the_newest_alert_counts_and_the_oldest_dates_it() -> None:
     assert found.state == "active"
 
 
+def test_the_alerts_of_a_campaign_together_name_its_accounts() -> None:
+    thread = [
+        alert(3, accounts=("e",)),
+        alert(1, accounts=("b", "a")),
+        alert(2, accounts=("d", "a")),
+    ]
+    assert history(*thread).accounts == ("b", "a", "d", "e")
+
+
 def test_a_released_campaign_is_one_whose_newest_alert_says_so() -> None:
     released = alert(2, kind="campaign_released")
     assert history(alert(1), released).state == "released"
