@@ -144,8 +144,19 @@ class LinkGraph:
         is_template = self.facets[facet].kind < _TEMPLATES
         joining = []
         for link in links:
-            name, owner, created, first, last, count, events = link[:7]
-            templated, likeness, slots, infrastructure = link[7:]
+            (
+                name,
+                owner,
+                created,
+                first,
+                last,
+                count,
+                events,
+                templated,
+                likeness,
+                slots,
+                infrastructure,
+            ) = link
             node = accounts.get(name)
             if node is None:
                 node = accounts[name] = AccountNode(owner, created, 0, 0, 0)

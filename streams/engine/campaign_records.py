@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hmac
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
+from itertools import chain
 from typing import Final
 
 from streams.campaigns.campaign import Campaign
@@ -164,10 +166,8 @@ def families_of(graph: LinkGraph, group: Group) -> tuple[str, ...]:
 
 def _facets(graph: LinkGraph, group: Group) -> tuple[str, ...]:
     """List the facets that link the group, most specific first."""
-    users: dict[int, int] = {}
-    for account in group.uses:
-        for facet in graph.accounts[account].edges:
-            users[facet] = users.get(facet, 0) + 1
+    used = (graph.accounts[account].edges for account in group.uses)
+    users = Counter(chain.from_iterable(used))
     ranked = sorted(
         (f for f in users if users[f] > 1),
         key=lambda f: (-(users[f] ** 2) / max(graph.facets[f].degree, users[f]), f),
