@@ -2,6 +2,8 @@
 
 A template may be a sentence that honest people write as well. Whoever uses it but has
 nothing else in common with the group is a bystander, and is compared with bystanders.
+The payment or the network that nearly the whole group has is no tie either: one
+customer or one place has them, and each of its accounts would be accused by them alike.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Final, NamedTuple, Self
 
 import msgspec
 
+from streams.campaigns.common_places import PLACE_KINDS
 from streams.campaigns.creation_batches import opened_around
 from streams.campaigns.group import Group
 from streams.campaigns.link_graph import FacetNode, LinkGraph
@@ -22,6 +25,7 @@ from streams.features.account_row import (
     INFRASTRUCTURE_KINDS,
     TEMPLATE_KINDS,
 )
+from streams.models.reference import ONE_SITE
 
 __all__ = ["MEMBER_FEATURES", "GroupProfile", "MemberScale"]
 
@@ -39,6 +43,7 @@ _USES_SCALE: Final = 6  # log2 of 64 uses
 _TEMPLATES_SCALE: Final = 4
 _BATCH_SCALE: Final = 3  # log2 of 8 accounts
 _DECIMALS: Final = 6
+_IS_PLACE: Final = tuple(kind in PLACE_KINDS for kind in FACET_KINDS)
 _MIN_SHARING: Final = 2
 
 
@@ -180,10 +185,12 @@ class GroupProfile:
     def _purest(self, used: Iterable[int]) -> list[float]:
         """Give, by kind, the purity of the purest of some facets that others share."""
         best = [0.0] * len(FACET_KINDS)
-        known = self._users
+        known, site = self._users, ONE_SITE * len(self._group.uses)
         for users in map(known.get, used):
             if users is not None and (count := users.count) >= _MIN_SHARING:
                 node = users.node
+                if count >= site and _IS_PLACE[node.kind]:
+                    continue
                 # As `FacetNode.purity`: a call for each would take most of the time.
                 degree = node.degree
                 purity = count / degree if count < degree else 1.0

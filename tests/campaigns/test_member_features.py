@@ -11,7 +11,9 @@ from streams.campaigns.member_features import (
     GroupProfile,
     MemberScale,
 )
+from streams.features.account_row import INFRASTRUCTURE_KINDS
 from streams.models.likeness import Likeness
+from streams.models.reference import ONE_SITE
 
 
 @given(use_lists())
@@ -28,8 +30,8 @@ def test_features_are_shares(uses: list[Use]) -> None:
 
 def test_a_bystander_has_nothing_in_common() -> None:
     members = [Use(n, facet, 6, 0, 0, 0) for n in range(6) for facet in (1, 2, 3, 4)]
-    bystander = [Use(7, 1, 2, 0, 0, 0), Use(7, 6, 1, 0, 0, 0)]
-    graph, groups = build([*members, *bystander])
+    strangers = [Use(n, facet, 2, 0, 0, 0) for n in (7, 8) for facet in (1, n - 2)]
+    graph, groups = build([*members, *strangers])
     for n in range(6):
         graph.accounts[f"account-{n}"].created += 990 * n  # within 60 minutes
     groups.merge(groups.by_number[1], groups.by_number[2])
@@ -38,6 +40,20 @@ def test_a_bystander_has_nothing_in_common() -> None:
     assert all(one[name] > other[name] for name in MEMBER_FEATURES)
     for name in ("templates", "infrastructure", "cohort", "batch", "young"):
         assert other[name] == 0
+
+
+@given(st.integers(2, 40), st.integers(0, 40))
+def test_what_one_customer_or_place_explains_is_no_tie(same: int, others: int) -> None:
+    """Some have one network (4), some another TLS fingerprint (5) in common."""
+    uses = [Use(n, 1, 6, 0, 0, 0) for n in range(same + others)]
+    for facet in (4, 5):
+        graph, groups = build(
+            [*uses, *(Use(n, facet, 6, 0, 0, 0) for n in range(same))]
+        )
+        profile = GroupProfile(graph, groups.by_number[1])
+        explained = facet == 4 and same >= ONE_SITE * (same + others)
+        tie = 0.0 if explained else 1 / len(INFRASTRUCTURE_KINDS)
+        assert profile.member("account-0")["infrastructure"] == tie
 
 
 def test_kinds_of_facet_of_one_template_are_no_further_templates() -> None:
