@@ -12,7 +12,8 @@ class Group(msgspec.Struct, array_like=True):
 
     ``exchanges`` is the sum of ``uses``; ``look`` is the number of looks taken. If
     ``infrastructure`` is true, they are linked by payments and networks instead, and
-    ``uses`` counts all exchanges of each account, as far as they were told.
+    ``uses`` counts all exchanges of each account, as far as they were told. It is
+    compared with other groups when it has ``next_comparison`` accounts.
     """
 
     number: int
@@ -22,3 +23,4 @@ class Group(msgspec.Struct, array_like=True):
     exchanges: int = 0
     look: int = 0
     infrastructure: bool = False
+    next_comparison: int = 0

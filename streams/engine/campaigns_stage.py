@@ -7,8 +7,10 @@ accounts of a found campaign along the ladder, each on its own evidence.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
+from typing import Final
 
 from streams.campaigns.campaign import Campaign
 from streams.campaigns.group import Group
@@ -38,6 +40,9 @@ from streams.policy.policy_file import default_policy
 __all__ = ["CampaignsStage"]
 
 _NEVER = 1 << 62
+_GROWN: Final = 1.1
+"""Times the accounts at which a group was compared with others, and was alone, from
+which on it is compared again."""
 _TEMPLATES = len(TEMPLATE_KINDS)
 
 
@@ -240,16 +245,24 @@ class CampaignsStage(MinuteStage[Output]):
 
         Which groups are one with that of a template does not depend on which of its
         facets has grown: ``alone`` has those for which there were none, and nothing
-        was merged since. A large group has many facets that grow in a minute.
+        was merged since. A large group has many facets that grow in a minute, so it is
+        compared when it has grown itself; what has grown beside it compares itself.
         """
         node = self.graph.facets[facet]
+        is_asked = not node.next_check
         node.next_check = 2 * len(self.graph.members[facet])
-        if node.is_template and node.group in alone:
-            return
+        home = self.groups.by_number[node.group] if node.is_template else None
+        if home is not None:
+            if home.number in alone:
+                return
+            if not is_asked and len(home.uses) < home.next_comparison:
+                return
         numbers = self.groups.partners(facet, self.state.campaigns)
         if len(numbers) < 2:
-            if node.is_template:
-                alone.add(node.group)
+            if home is not None:
+                alone.add(home.number)
+                home.next_comparison = math.ceil(_GROWN * len(home.uses))
+                self.state.touch_group(home.number)
             return
         alone.clear()
         # A found campaign keeps its identity; otherwise the oldest group does.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import msgspec
 import pytest
@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from lenient_reference import decisions, lenient_reference, news, trail
 from stage_runs import Run, Step, as_log, interleave, run, steps
 
+from streams.campaigns.groups import Groups
 from streams.campaigns.shared_infrastructure import ABSORBED
 from streams.contracts.records import Action, Alert
 from streams.contracts.stage_batch import StageBatch, encode_batch
 from streams.contracts.time_units import MINUTES_PER_DAY
+from streams.engine import campaigns_stage
 from streams.engine.accounts_stage import AccountsStage
 from streams.engine.campaigns_stage import CampaignsStage
 from streams.engine.facets_stage import FacetsStage
@@ -302,3 +304,28 @@ def test_all_traffic_of_the_last_day_is_known() -> None:
     stage: CampaignsStage = run(make, as_log(interleave(links(stream), ()))).stage
     assert stage.state.operation.traffic.total() == 24 * 5
     assert not stage.graph.facets
+
+
+@pytest.mark.parametrize("stream", [_MERGING, _LONG, [*campaign(12, 60)]])
+def test_a_group_is_compared_when_it_has_grown(
+    stream: list[Burst], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Comparing at each doubling of any facet gives the same, and costs more."""
+    log = as_log(interleave(links(stream), ()))
+    compared: list[int] = []
+
+    def partners(groups: Groups, facet: int, campaigns: Container[int]) -> list[int]:
+        compared.append(facet)
+        return plain(groups, facet, campaigns)
+
+    plain = Groups.partners
+    monkeypatch.setattr(Groups, "partners", partners)
+    grown = run(make, log)
+    calls = len(compared)
+    monkeypatch.setattr(campaigns_stage, "_GROWN", 0.0)
+    always = run(make, log)
+    assert calls <= len(compared) - calls
+    assert trail(grown.outputs) == trail(always.outputs)
+    groups = [each.stage.groups.by_number.values() for each in (grown, always)]
+    assert [g.uses for g in groups[0]] == [g.uses for g in groups[1]]
+    assert any(group.next_comparison for group in groups[0])
