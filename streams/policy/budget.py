@@ -11,6 +11,7 @@ Genovese, Roeder and Wasserman 2006). Nearly all groups of a platform have nothi
 wordings in common, and nearly all of these are honest: in the simulated populations one
 in forty is a campaign's, and one in two to six of those that share payments or
 networks. They get a fifth of the share, or they would leave nothing to the others.
+Groups of one customer or place are few, but one in seventy: they get a half.
 
 A group is rejected when its e-value reaches 1/level. Markov's inequality then bounds
 the expected number of wrong rejections by B under arbitrary dependence between groups
@@ -58,7 +59,7 @@ SHARE_OF_A_TEST: Final = 0.02
 has a level of B/100, and a burst of tests halves the level every 35 of them."""
 
 WEIGHT_OF_A_TEST: Final[Mapping[str, float]] = {
-    "one_site": 1.0,
+    "one_site": 0.5,
     "sharing": 1.0,
     "templates": 0.2,
     "infrastructure": 1.0,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from streams.contracts.records import Action, Alert, Decision
 from streams.policy.explanation import CampaignSeen, GroupTest
 
-__all__ = ["campaign_seen", "rejecting_test"]
+__all__ = ["campaign_seen", "named_accounts", "rejecting_test"]
 
 
 def campaign_seen(
@@ -16,7 +16,7 @@ def campaign_seen(
     alerts: Sequence[Alert],
     actions: Mapping[str, Action],
 ) -> CampaignSeen:
-    """Describe a campaign by its newest alert; all else by what the log has of it."""
+    """Describe a campaign by its alerts; all else by what the log has of it."""
     mine = [each for each in alerts if each.campaign_id == name]
     newest = max(mine, key=lambda each: each.sequence, default=None)
     rungs: dict[str, int] = {}
@@ -40,13 +40,19 @@ def campaign_seen(
         started_at=newest.started_at,
         account_count=newest.account_count,
         exchange_count=newest.exchange_count,
-        accounts=newest.accounts,
+        accounts=named_accounts(mine),
         facets=newest.facets,
         families=newest.families,
         released=newest.summary if newest.kind == "campaign_released" else "",
         rungs=seen.rungs,
         tests=tests,
     )
+
+
+def named_accounts(thread: Iterable[Alert]) -> tuple[str, ...]:
+    """Collect the accounts that alerts name, each once, in the order of the thread."""
+    ordered = sorted(thread, key=lambda alert: alert.sequence)
+    return tuple(dict.fromkeys(name for alert in ordered for name in alert.accounts))
 
 
 def rejecting_test(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
 
 from streams.contracts import Action, Alert
+from streams.policy.campaign_seen import named_accounts
 
 __all__ = ["CampaignHistory", "campaign_histories"]
 
@@ -87,14 +88,8 @@ def campaign_histories(
             newest[name],
             found[name],
             tuple(of_campaign.get(name, ())),
-            _named(threads[name]),
+            named_accounts(threads[name]),
             merged.get(name, ""),
         )
         for name in sorted(newest, key=lambda name: (found[name], name))
     }
-
-
-def _named(thread: list[Alert]) -> tuple[str, ...]:
-    """Collect the accounts that alerts name, each once, in the order of the thread."""
-    thread.sort(key=lambda alert: alert.sequence)
-    return tuple(dict.fromkeys(name for alert in thread for name in alert.accounts))
