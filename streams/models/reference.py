@@ -36,6 +36,7 @@ __all__ = [
     "DETECTORS",
     "DETECTOR_OF",
     "GROUP_LOOKS",
+    "ONE_SITE",
     "MEMBER_E_VALUES",
     "STRATA",
     "WEIGHTS",
