@@ -48,6 +48,16 @@ def _put_bytes(out: _Bytes, at: int, block: _Bytes, begin: int, size: int) -> No
 
 
 @jit
+def _put_sized(out: _Bytes, at: int, block: _Bytes, begin: int, size: int) -> int:
+    """Write a value behind its size, or a null; give the place behind it."""
+    at = _put_varint(out, at, _NULL if size < 0 else size << 1)
+    if size > 0:
+        _put_bytes(out, at, block, begin, size)
+        at += size
+    return at
+
+
+@jit
 def record_loop(
     lengths: _Ints, keys: Parts, values: Parts, tails: Parts, out: _Bytes
 ) -> int:
@@ -61,17 +71,11 @@ def record_loop(
         out[at] = out[at + 1] = 0  # attributes, difference in time
         at = _put_varint(out, at + 2, record << 1)
         size = keys.size[record]
-        at = _put_varint(out, at, _NULL if size < 0 else size << 1)
-        if size > 0:
-            _put_bytes(out, at, keys.block, key_at, size)
-            key_at += size
-            at += size
+        at = _put_sized(out, at, keys.block, key_at, size)
+        key_at += max(size, 0)
         size = values.size[record]
-        at = _put_varint(out, at, _NULL if size < 0 else size << 1)
-        if size > 0:
-            _put_bytes(out, at, values.block, value_at, size)
-            value_at += size
-            at += size
+        at = _put_sized(out, at, values.block, value_at, size)
+        value_at += max(size, 0)
         size = tails.size[record]
         _put_bytes(out, at, tails.block, tail_at, size)
         tail_at += size

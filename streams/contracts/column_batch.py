@@ -7,9 +7,9 @@ numpy type, strings as a list.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -17,10 +17,12 @@ import numpy.typing as npt
 
 from streams.errors import UndecodableRecord
 
-__all__ = ["Columns", "pack_columns", "unpack_columns"]
+__all__ = ["Columns", "pack_columns", "read_columns", "unpack_columns"]
 
 Columns = dict[str, Any]
 """Column name to a one-dimensional numpy array or a list of strings."""
+
+ReadT = TypeVar("ReadT")
 
 _ALLOWED_TYPES = frozenset(
     {"|u1", "|i1", "<u2", "<i2", "<u4", "<i4", "<u8", "<i8", "<f4", "<f8"}
@@ -53,6 +55,21 @@ def unpack_columns(payload: bytes) -> Columns:
         raise UndecodableRecord(
             "the payload is not a batch of columns: was the record written by another "
             "version of distillwatch?"
+        ) from error
+
+
+def read_columns(payload: bytes, make: Callable[[Columns], ReadT], what: str) -> ReadT:
+    """Make something of a payload's columns; raise `UndecodableRecord` on others.
+
+    ``what`` names the columns that ``make`` looks for.
+    """
+    columns = unpack_columns(payload)
+    try:
+        return make(columns)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise UndecodableRecord(
+            f"the payload does not hold the columns of {what}: was the record written "
+            f"by another version of distillwatch?"
         ) from error
 
 

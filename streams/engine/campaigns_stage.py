@@ -23,11 +23,11 @@ from streams.contracts.stage_batch import StageBatch
 from streams.engine.campaign_alerts import CampaignAlerts
 from streams.engine.campaign_union import CampaignUnion
 from streams.engine.campaigns_state import CampaignsState
+from streams.engine.column_inbox import ColumnInbox
 from streams.engine.control_effects import ControlEffects
 from streams.engine.control_stage import CONTROL_SOURCE, decode_control
 from streams.engine.decider import Decider
 from streams.engine.group_tests import GroupTests
-from streams.engine.link_inbox import LinkInbox
 from streams.engine.link_news import LinkNews, MinuteLinks
 from streams.engine.minute_inbox import Barrier
 from streams.engine.minute_stage import MinuteStage
@@ -61,7 +61,7 @@ class CampaignsStage(MinuteStage[Output]):
         policy: Policy | None = None,
         appeal_key: str = "",
     ) -> None:
-        inbox = LinkInbox(facet_partitions)
+        inbox = ColumnInbox(facet_partitions)
         super().__init__(partition, sources=facet_partitions, inbox=inbox)
         self.graph = LinkGraph()
         self.groups = Groups(self.graph)
@@ -157,11 +157,15 @@ class CampaignsStage(MinuteStage[Output]):
             if kind < _TEMPLATES:
                 number = self.groups.of_template(facet, told.minute).number
                 touched.setdefault(number, set()).update(told.accounts[begin:end])
-        for number, accounts in touched.items():
+        self._recount(touched)
+        return touched
+
+    def _recount(self, counted: Mapping[int, set[str]]) -> None:
+        """Bring the counts of accounts up to date, by group."""
+        for number, accounts in counted.items():
             group = self.groups.by_number[number]
             for account in sorted(accounts):
                 self.groups.recount(group, account)
-        return touched
 
     def _grow_sharing(
         self, told: MinuteLinks, touched: dict[int, set[str]]
@@ -182,10 +186,8 @@ class CampaignsStage(MinuteStage[Output]):
             number = facets[facet].group
             if number in by_number:
                 counted.setdefault(number, set()).update(told.accounts[begin:end])
+        self._recount(counted)
         for number, accounts in counted.items():
-            group = by_number[number]
-            for account in sorted(accounts):
-                self.groups.recount(group, account)
             touched.setdefault(number, set()).update(accounts)
 
     def _due(self, touched: Mapping[int, set[str]]) -> Iterator[int]:

@@ -8,8 +8,7 @@ from typing import Any, Final, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from streams.contracts.column_batch import Columns, unpack_columns
-from streams.errors import UndecodableRecord
+from streams.contracts.column_batch import Columns, read_columns
 from streams.features.account_row import INFRASTRUCTURE_KINDS
 
 __all__ = ["SUM_COLUMNS", "USE_COLUMNS", "FacetNews"]
@@ -59,14 +58,7 @@ class FacetNews(NamedTuple):
     @classmethod
     def read(cls, payload: bytes) -> Self:
         """Read a payload; raise `UndecodableRecord` on anything else."""
-        columns = unpack_columns(payload)
-        try:
-            return cls._of(columns)
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            raise UndecodableRecord(
-                "the payload does not hold the columns of facet sums: was the record "
-                "written by another version of distillwatch?"
-            ) from error
+        return read_columns(payload, cls._of, "facet sums")
 
     @staticmethod
     def nothing() -> FacetNews:

@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from streams.contracts.time_units import MINUTES_PER_DAY
 from streams.engine.batch_stage import BatchStage
+from streams.engine.column_inbox import ColumnInbox
 from streams.engine.facet_batch import FacetBatch
-from streams.engine.facet_inbox import FacetInbox
 from streams.engine.facet_links import link_news
 from streams.engine.facet_uses import FacetNews
 from streams.engine.latest_rows import LatestRows
@@ -55,7 +55,7 @@ class FacetsStage(BatchStage):
     record = "FacetSums"
 
     def __init__(self, partition: int, *, request_partitions: int) -> None:
-        super().__init__(partition, FacetInbox(request_partitions))
+        super().__init__(partition, ColumnInbox(request_partitions))
         self.facets = FacetTable()
         self.members = MemberTable()
         self._forgotten = -1  # the minute before which nothing is left

@@ -17,8 +17,7 @@ import numpy.typing as npt
 
 from streams.campaigns.link_graph import Link
 from streams.campaigns.model_mix import ToldUses
-from streams.contracts.column_batch import Columns, unpack_columns
-from streams.errors import UndecodableRecord
+from streams.contracts.column_batch import Columns, read_columns
 from streams.features.account_row import FACET_KINDS, INFRASTRUCTURE_KINDS
 from streams.features.segments import run_starts
 from streams.models.families import FAMILIES
@@ -113,14 +112,7 @@ class LinkNews(NamedTuple):
     @classmethod
     def read(cls, payload: bytes) -> Self:
         """Read a payload; raise `UndecodableRecord` on anything else."""
-        columns = unpack_columns(payload)
-        try:
-            return cls._of(columns)
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            raise UndecodableRecord(
-                "the payload does not hold the columns of links: was the record "
-                "written by another version of distillwatch?"
-            ) from error
+        return read_columns(payload, cls._of, "links")
 
     @classmethod
     def _of(cls, columns: Columns) -> Self:

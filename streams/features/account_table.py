@@ -14,7 +14,7 @@ from streams.features.account_row import ACCOUNT_ROW, ROW_VERSION
 from streams.features.key_table import SEED, KeyTable
 from streams.features.segments import last_of_each
 from streams.features.text_arena import TextArena
-from streams.features.whole_rows import put_rows, row_bytes, take_rows
+from streams.features.whole_rows import add_removed, put_rows, row_bytes, take_rows
 from streams.features.zero_pages import zero_pages
 
 __all__ = ["AccountTable"]
@@ -110,9 +110,7 @@ class AccountTable:
         for number in np.flatnonzero(rows["version"] == 0).tolist():
             found[number] = None
         if self._gone:
-            self._gone.difference_update(each.decode() for each in ids)
-            ids += [account_id.encode() for account_id in sorted(self._gone)]
-            found += [None] * len(self._gone)
+            add_removed(ids, found, (each.encode() for each in self._gone))
             self._gone.clear()
         return ids, found
 

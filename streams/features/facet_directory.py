@@ -19,7 +19,7 @@ from streams.features.key_table import SEED, KeyTable
 from streams.features.segments import last_of_each
 from streams.features.stable_hash import stable_hash, stable_hashes
 from streams.features.text_arena import TextArena
-from streams.features.whole_rows import put_rows, row_bytes, take_rows
+from streams.features.whole_rows import add_removed, put_rows, row_bytes, take_rows
 from streams.features.zero_pages import zero_pages
 
 __all__ = ["FacetDirectory", "facet_hash"]
@@ -151,10 +151,8 @@ class FacetDirectory:
         keys = list(map(add, kinds, self.texts.values(numbers)))
         found: list[bytes | None] = [*row_bytes(take_rows(self.counts, numbers))]
         if self._gone:
-            gone = {_KIND_BYTES[kind] + name.encode() for kind, name in self._gone}
-            gone.difference_update(keys)
-            keys += sorted(gone)
-            found += [None] * len(gone)
+            gone = (_KIND_BYTES[kind] + name.encode() for kind, name in self._gone)
+            add_removed(keys, found, gone)
             self._gone.clear()
         return keys, found
 

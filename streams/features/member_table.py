@@ -17,7 +17,7 @@ from streams.contracts.byte_column import ByteColumn
 from streams.errors import StateError
 from streams.features.account_row import INFRASTRUCTURE_KINDS
 from streams.features.key_table import SEED, KeyTable
-from streams.features.whole_rows import put_rows, row_bytes, take_rows
+from streams.features.whole_rows import add_removed, put_rows, row_bytes, take_rows
 
 __all__ = ["MEMBER_ROW", "MemberTable", "slots_after"]
 
@@ -171,13 +171,11 @@ class MemberTable:
         rows["facet"] = rows["account"] = 0
         found: list[bytes | None] = [*row_bytes(rows)]
         if self._gone:
-            gone = {
+            gone = (
                 facet.to_bytes(_HASH_BYTES, "little") + account.encode()
                 for facet, account in self._gone
-            }
-            gone.difference_update(keys)
-            keys += sorted(gone)
-            found += [None] * len(gone)
+            )
+            add_removed(keys, found, gone)
             self._gone.clear()
         return keys, found
 

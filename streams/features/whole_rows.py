@@ -6,12 +6,13 @@ long as copying its bytes: 2,200 instructions for an account's row instead of 80
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["put_rows", "row_bytes", "take_rows"]
+__all__ = ["add_removed", "put_rows", "row_bytes", "take_rows"]
 
 Rows = npt.NDArray[Any]
 
@@ -48,3 +49,18 @@ def put_rows(rows: Rows, places: npt.NDArray[np.int64], values: Rows) -> None:
         raise TypeError(f"rows of {values.dtype} are none of {rows.dtype}")
     raw = np.dtype((np.void, rows.dtype.itemsize))
     rows.view(raw)[places] = np.ascontiguousarray(values).view(raw)
+
+
+def add_removed(
+    keys: list[bytes], rows: list[bytes | None], gone: Iterable[bytes]
+) -> None:
+    """Add the keys of removed rows, in order, but for those that came back.
+
+    >>> keys, rows = [b"b"], [b"1"]
+    >>> add_removed(keys, rows, {b"c", b"b", b"a"})
+    >>> keys, rows
+    ([b'b', b'a', b'c'], [b'1', None, None])
+    """
+    left = sorted({*gone}.difference(keys))
+    keys += left
+    rows += [None] * len(left)

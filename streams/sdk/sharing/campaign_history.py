@@ -52,19 +52,12 @@ def campaign_histories(
     The oldest campaign comes first. An action of a subject replaces those with a lower
     sequence, also those of another campaign.
     """
-    newest: dict[str, Alert] = {}
-    found: dict[str, int] = {}
     threads: dict[str, list[Alert]] = {}
     merges: list[Alert] = []
     for alert in alerts:
         if not alert.kind.startswith(_ABOUT_CAMPAIGNS):
             continue
         threads.setdefault(alert.campaign_id, []).append(alert)
-        known = newest.setdefault(alert.campaign_id, alert)
-        if alert.sequence > known.sequence:
-            newest[alert.campaign_id] = alert
-        at = found.setdefault(alert.campaign_id, alert.occurred_at)
-        found[alert.campaign_id] = min(at, alert.occurred_at)
         if alert.kind == "campaign_merged":
             merges.append(alert)
     # The alert of the campaign that goes on names the other one, in words only.
@@ -72,8 +65,9 @@ def campaign_histories(
         word: alert.campaign_id
         for alert in sorted(merges, key=lambda each: each.occurred_at)
         for word in alert.summary.split()
-        if word in newest and word != alert.campaign_id
+        if word in threads and word != alert.campaign_id
     }
+    found = {name: min(a.occurred_at for a in own) for name, own in threads.items()}
     standing: dict[str, Action] = {}
     for action in actions:
         held = standing.setdefault(action.subject, action)
@@ -85,11 +79,11 @@ def campaign_histories(
         of_campaign.setdefault(action.campaign_id, []).append(action)
     return {
         name: CampaignHistory(
-            newest[name],
+            max(threads[name], key=lambda alert: alert.sequence),
             found[name],
             tuple(of_campaign.get(name, ())),
             named_accounts(threads[name]),
             merged.get(name, ""),
         )
-        for name in sorted(newest, key=lambda name: (found[name], name))
+        for name in sorted(threads, key=lambda name: (found[name], name))
     }
