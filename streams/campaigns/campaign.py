@@ -8,6 +8,7 @@ import msgspec
 
 from streams.campaigns.group import Group
 from streams.campaigns.model_mix import ModelMix
+from streams.models.reference import is_one_site
 
 __all__ = ["Campaign", "campaign_id"]
 
@@ -45,6 +46,11 @@ class Campaign(msgspec.Struct, array_like=True):
     def names(self) -> tuple[str, ...]:
         """Its id and those of the campaigns merged into it."""
         return self.identifier, *self.merged
+
+    @property
+    def is_one_site(self) -> bool:
+        """Whether its last look says that it may be one customer at one place."""
+        return is_one_site(self.features)
 
     def release(self, minute: int) -> None:
         """Let its accounts be, until it is confirmed anew after the cool-off."""

@@ -7,6 +7,7 @@ canaries say whether it is to be enforced (`streams.engine.publisher` does the r
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -98,24 +99,27 @@ class Decider:
         if campaign.is_resting(minute, self._policy.cool_off_minutes):
             return
         standings, profile = self._state.standing, self._groups.profile(group)
-        confirmations, of_group = campaign.confirmations, group.uses
+        of_group = group.uses
+        # What all its accounts have behind them; the rest is each one's own.
+        behind = Evidence(
+            minute, 0, math.inf, campaign.confirmations, campaign.is_one_site
+        )
         for account in accounts:
             standing, uses = standings.get(account), of_group[account]
             if standing is not None and standing.released_uses:
                 uses = standing.fresh_uses(uses)
-            least = self._least_moving(standing, minute, uses, confirmations)
+            least = self._least_moving(standing, behind._replace(uses=uses))
             if least is None or uses < self._fewest_uses:
                 continue
             if least and profile.is_below(account, self._scale, self._limit(least)):
                 continue
             yield from self._decide(self._case(account, minute, group, campaign))
 
-    def _least_moving(
-        self, standing: Standing | None, minute: int, uses: int, confirmations: int
-    ) -> float | None:
+    def _least_moving(self, standing: Standing | None, seen: Evidence) -> float | None:
         """Tell cheaply from which e-value on an account moves; None: whatever it is.
 
-        0 stands for one that has to be looked at in any case.
+        0 stands for one that has to be looked at in any case. ``seen`` is its evidence
+        if that e-value were as large as can be.
 
         Where one scenario decides on everybody alike, `climb` asks for evidence that
         carries the next step, or the present one when half of its time is over. Where
@@ -128,17 +132,15 @@ class Decider:
         rung = None if standing is None else standing.rung
         present, above = self._steps[rung]
         least = None
-        if above is not None and (
-            uses >= above.uses and confirmations >= above.confirmations
-        ):
+        if above is not None and seen.carries(above):
             least = above.e_value
         if standing is None or rung is None:
             return least
         if present is None or not self._is_in_force(standing):
             return 0.0
-        if 2 * (standing.expires - minute) > present.minutes:
+        if 2 * (standing.expires - seen.minute) > present.minutes:
             return least
-        if uses < present.uses or confirmations < present.confirmations:
+        if not seen.carries(present):
             return least
         return present.e_value if least is None else min(least, present.e_value)
 
@@ -172,6 +174,7 @@ class Decider:
             standing.fresh_uses(group.uses[account]),
             cautious(self._reference.assess_member(member), caution),
             campaign.confirmations,
+            campaign.is_one_site,
         )
         return Case(account, node, standing, evidence, group, campaign, member, caution)
 

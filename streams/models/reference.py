@@ -45,6 +45,7 @@ __all__ = [
     "Reference",
     "detector_scores",
     "digest",
+    "is_one_site",
     "load_reference",
     "stratum_of",
 ]
@@ -117,6 +118,18 @@ def stratum_of(features: Mapping[str, float]) -> str:
         return "one_site"
     sharing = max(features.get("payment", 0.0), features.get("network", 0.0))
     return "sharing" if sharing >= SHARING else "templates"
+
+
+def is_one_site(features: Mapping[str, float]) -> bool:
+    """Tell whether nearly a whole group has the same payment and the same network.
+
+    A company that sends no organization ids looks so. A campaign may well pay with one
+    token, but hardly from one network.
+
+    >>> is_one_site({"payer": 1.0, "place": 0.2}), is_one_site({"payer": 1, "place": 1})
+    (False, True)
+    """
+    return min(features.get("payer", 0.0), features.get("place", 0.0)) >= ONE_SITE
 
 
 class Prior(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ decimals (`group_features`, `GroupProfile.member`), so the nearest value is exac
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -116,7 +116,9 @@ def clear_group(
     """Tell what would have kept a group from being called a campaign.
 
     ``features`` are those of a test, as `group_features` names them; what is not there
-    is 0. ``level`` is the error level that the test was given.
+    is 0. ``level`` is the error level that the test was given. No feature speaks for a
+    group, so only lower values are tried: a higher one of ``payment`` or ``network``
+    would clear it only by having it compared with other groups.
     """
     whole = {name: features.get(name, 0.0) for name in FEATURES}
     prior = reference.group_prior(whole)
@@ -128,6 +130,7 @@ def clear_group(
         ),
         prior.weights,
         contributions(prior, whole),
+        ends=(0,),
     )
     return Counterfactual(
         about="campaign", needed=1 / level, features=changes, together=together
@@ -139,6 +142,7 @@ def _clear(
     clears: Callable[[Mapping[str, float]], bool],
     weights: Mapping[str, float],
     shares: Mapping[str, float],
+    ends: Sequence[int] = (0, _GRID),
 ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
     """Change features one by one, and, if that does not clear, more and more of them.
 
@@ -149,7 +153,7 @@ def _clear(
     for name in order:
         if not features[name] and weights.get(name, 0.0) >= 0:
             continue  # it speaks for the subject already
-        found = _nearest(features, name, clears)
+        found = _nearest(features, name, clears, ends)
         changes.append(Change(name, features[name], found))
     if any(change.clears_at is not None for change in changes):
         return tuple(changes), ()
@@ -168,14 +172,15 @@ def _nearest(
     features: Mapping[str, float],
     name: str,
     clears: Callable[[Mapping[str, float]], bool],
+    ends: Sequence[int],
 ) -> float | None:
-    """Find the nearest value of one feature that clears, towards 0, else towards 1."""
+    """Find the nearest value of one feature that clears; the first end goes first."""
     seen = round(features[name] * _GRID)
 
     def holds(at: int) -> bool:
         return clears({**features, name: at / _GRID})
 
-    for end in (0, _GRID):
+    for end in ends:
         if end == seen or not holds(end):
             continue
         bad, good = seen, end

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from streams.contracts.records import Action, Alert, Decision
 from streams.contracts.time_units import MS_PER_MINUTE
 from streams.models.label_model import CAUTION, cautious
-from streams.models.reference import Reference
+from streams.models.reference import Reference, is_one_site
 from streams.policy.budget_ledger import ledger_date, ledger_entries
 from streams.policy.campaign_seen import campaign_seen, rejecting_test
 from streams.policy.counterfactual import Counterfactual, clear_account, clear_group
@@ -70,6 +70,11 @@ def explain(
         paid = rejecting_test(campaign, known.decisions, until, paid=True)
     notes: list[str] = []
     step = None if decided is None else _step(decided, known.policies, notes)
+    if test is not None and is_one_site(_of_group(test)):
+        notes.append(
+            "nearly all accounts of the campaign have the same payment and the same "
+            "network: rungs with several_sites are closed to them"
+        )
     standing = _standing(subject, own, known.actions.get(subject), campaign)
     action = known.actions.get(subject)
     token = action if action and standing.action_id == action.action_id else None
@@ -275,9 +280,13 @@ def _counterfactuals(
             )
         )
     if test is not None and _same_reference(test, reference, notes):
-        features = {each.name.partition(".")[2]: each.value for each in test.features}
-        found.append(clear_group(features, test.look, test.level, reference))
+        found.append(clear_group(_of_group(test), test.look, test.level, reference))
     return tuple(found)
+
+
+def _of_group(test: Decision) -> dict[str, float]:
+    """Give what was measured of a tested group; what was 0 is left out."""
+    return {each.name.partition(".")[2]: each.value for each in test.features}
 
 
 def _same_reference(decision: Decision, reference: Reference, notes: list[str]) -> bool:

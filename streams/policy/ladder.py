@@ -26,7 +26,7 @@ __all__ = [
     "next_step",
 ]
 
-POLICY_VERSION: Final = "default-1"
+POLICY_VERSION: Final = "default-2"
 """Named in every action; changes with any number below."""
 
 RUNGS: Final[tuple[Rung, ...]] = get_args(Rung)
@@ -38,6 +38,7 @@ _DAY: Final = MINUTES_PER_DAY
 class Step(msgspec.Struct, frozen=True):
     """One rung and what it takes to get there; ``minutes`` is how long it lasts.
 
+    ``several_sites``: only for campaigns that cannot be one customer at one place.
     ``when`` is a further condition in CEL; empty means always.
     """
 
@@ -48,6 +49,7 @@ class Step(msgspec.Struct, frozen=True):
     minutes: int
     parameters: Mapping[str, str] = {}
     human_review: bool = False
+    several_sites: bool = False
     when: str = ""
 
 
@@ -60,9 +62,24 @@ LADDER: Final[tuple[Step, ...]] = (
         confirmations=1,
         minutes=_DAY,
         parameters={"requests_per_minute": "6"},
+        several_sites=True,
     ),
-    Step("challenge", uses=5, e_value=300, confirmations=2, minutes=3 * _DAY),
-    Step("summarise_reasoning", uses=8, e_value=300, confirmations=2, minutes=7 * _DAY),
+    Step(
+        "challenge",
+        uses=5,
+        e_value=300,
+        confirmations=2,
+        minutes=3 * _DAY,
+        several_sites=True,
+    ),
+    Step(
+        "summarise_reasoning",
+        uses=8,
+        e_value=300,
+        confirmations=2,
+        minutes=7 * _DAY,
+        several_sites=True,
+    ),
     Step(
         "suspend",
         uses=20,
@@ -70,22 +87,27 @@ LADDER: Final[tuple[Step, ...]] = (
         confirmations=3,
         minutes=30 * _DAY,
         human_review=True,
+        several_sites=True,
     ),
 )
-"""Default policy. Suspension waits for a person."""
+"""Default policy. Suspension waits for a person, and so does all that an enforcer would
+act on where a campaign may be one customer at one place: a company's keys look alike,
+and a test that was wrong about one would be wrong about hundreds of accounts."""
 
 
 class Evidence(NamedTuple):
     """What speaks against one account in ``minute``.
 
     ``uses`` counts its own templated exchanges, ``confirmations`` the looks that
-    confirmed its campaign.
+    confirmed its campaign; ``one_site``: nearly all of that has one payment and
+    one network.
     """
 
     minute: int
     uses: int
     e_value: float
     confirmations: int
+    one_site: bool = False
 
     def carries(self, step: Step) -> bool:
         """Whether it is enough for a step."""
@@ -93,6 +115,7 @@ class Evidence(NamedTuple):
             self.uses >= step.uses
             and self.e_value >= step.e_value
             and self.confirmations >= step.confirmations
+            and not (self.one_site and step.several_sites)
         )
 
 

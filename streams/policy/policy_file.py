@@ -184,6 +184,7 @@ class _Reader:
             minutes=minutes,
             parameters=parameters,
             human_review=table.human_review,
+            several_sites=table.several_sites,
             when=table.when,
         )
 

@@ -46,6 +46,7 @@ class StepTable(_Table, frozen=True, kw_only=True):
     duration: str
     parameters: dict[str, str | int] = {}
     human_review: bool = False
+    several_sites: bool = False
     when: str = ""
 
 

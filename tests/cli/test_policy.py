@@ -184,7 +184,7 @@ def test_files_are_compared_without_a_broker(
     )
     assert code == 1
     assert json.loads(out) == [
-        {"path": "version", "old": "default-1", "new": "trial-1"},
+        {"path": "version", "old": "default-2", "new": "trial-1"},
         {"path": "scenario[default].percentage", "old": "100", "new": "10"},
     ]
     same = invoke("policy", "diff", str(shipped), "--against", str(shipped))

@@ -43,7 +43,7 @@ def test_files_are_compared_without_a_broker(folder: Path, invoke: Invoke) -> No
     assert changes
     assert {each["kind"] for each in changes} == {"shadow"}
     assert f"{len(changes)} accounts are treated differently" in out
-    assert "1 under default-1, 1 under half" in out
+    assert "1 under default-2, 1 under half" in out
     assert ("more; --out FILE and --json have all" in out) == (len(changes) > 20)
     code, out, _ = invoke(*arguments, "--json")
     told = json.loads(out)

@@ -104,10 +104,12 @@ def lists_of(items: st.SearchStrategy[_T], most: int) -> st.SearchStrategy[list[
     )
 
 
-def campaign(accounts: int, rounds: int, *, gap: int = 7) -> list[Burst]:
+def campaign(
+    accounts: int, rounds: int, *, gap: int = 7, flavour: str = "plain"
+) -> list[Burst]:
     """Make a blatant campaign: everybody fills in the same templates, in lockstep."""
     return [
-        Burst(account, gap if account == 0 else 0, round_ % _FRESH, 2, "plain")
+        Burst(account, gap if account == 0 else 0, round_ % _FRESH, 2, flavour)
         for round_ in range(rounds)
         for account in range(accounts)
     ]
@@ -170,6 +172,8 @@ def _flavoured(burst: Burst, minute: int, place: int) -> dict[str, Any]:
         case "alone":
             changes |= {"network": f"home-{burst.account}", "payment": None}
             changes["organization_id"] = f"organization-{burst.account // 2}"
+        case "office":
+            changes |= {"network": "office", "payment": "card"}
         case "pivot":
             changes["request_model"] = "newest"
         case "wild":

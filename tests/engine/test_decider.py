@@ -116,6 +116,22 @@ def test_a_direct_policy_climbs_at_once() -> None:
     assert {one.rung for one in first if one} > {"throttle"}
 
 
+@pytest.mark.parametrize("several_sites", [True, False])
+def test_nothing_is_enforced_where_it_may_be_one_customer(several_sites: bool) -> None:
+    ladder = tuple(
+        msgspec.structs.replace(step, several_sites=several_sites and step != LADDER[0])
+        for step in LADDER
+    )
+    office = (*campaign(8, 24, flavour="office"),)
+    ended = _run(_policy(Scenario(name="s", ladder=ladder)), office)
+    (found,) = _alerts(ended, "campaign_found")
+    assert found.summary.endswith("sends no organization ids?")
+    lives = actions(ended.outputs).values()
+    rungs = {one.rung for life in lives for one in life if one}
+    assert (rungs == {"observe"}) is several_sites
+    assert "observe" in rungs
+
+
 def test_an_action_lasts_longer_each_time_it_is_issued_again() -> None:
     stream = (*campaign(8, 30), *campaign(8, 9, gap=300))
     longer = Scenario(name="l", ladder=_ONE, repeat_factor=2, max_minutes=300)

@@ -18,6 +18,7 @@ _EVIDENCE = st.builds(
     st.sampled_from([0, *[step.uses for step in LADDER], 100]),
     st.sampled_from([0.0, *[step.e_value for step in LADDER], 1e6]),
     st.integers(0, 4),
+    st.booleans(),
 )
 _RUNG = st.sampled_from([None, *RUNGS])
 
@@ -85,3 +86,8 @@ def test_a_higher_rung_never_asks_for_less(before: Step, after: Step) -> None:
 
 def test_a_suspension_waits_for_a_person() -> None:
     assert {step.rung for step in LADDER if step.human_review} == {"suspend"}
+
+
+def test_who_may_be_one_customer_is_at_most_observed() -> None:
+    strong = _STRONG._replace(one_site=True)
+    assert [step.rung for step in LADDER if strong.carries(step)] == ["observe"]

@@ -36,7 +36,7 @@ def shipped() -> str:
 
 def test_the_shipped_policy_is_the_ladder_of_the_code() -> None:
     policy = default_policy()
-    assert policy.version == POLICY_VERSION == "default-1"
+    assert policy.version == POLICY_VERSION == "default-2"
     (scenario,) = policy.scenarios
     assert scenario.ladder == LADDER
     assert (scenario.mode, scenario.percentage) == ("inherit", 100)
@@ -55,9 +55,9 @@ def test_the_shipped_file_shows_every_key_with_its_default() -> None:
     assert set(canonical["scenario"][0]) == set(shown["scenario"][0])
     assert set(canonical["caps"]) == set(shown["caps"])
     # What the file says is what a file that says nothing means.
-    assert parse_policy('version = "default-1"', place="x") == default_policy()
+    assert parse_policy('version = "default-2"', place="x") == default_policy()
     assert parse_policy(SCENARIO, place="x").scenarios == (Scenario(name="a"),)
-    assert Policy(version="default-1") == default_policy()
+    assert Policy(version="default-2") == default_policy()
 
 
 def test_the_example_in_a_comment_of_the_shipped_file_works() -> None:

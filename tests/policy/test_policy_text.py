@@ -127,7 +127,7 @@ replace = msgspec.structs.replace
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"version": "2"}, [("version", "default-1", "2")]),
+        ({"version": "2"}, [("version", "default-2", "2")]),
         ({"caps": Caps(traffic_share=None)}, [("caps.traffic_share", "0.5", "none")]),
         (
             {"caps": Caps(actions_per_hour=7)},
