@@ -12,39 +12,22 @@ import math
 from bisect import bisect_left, bisect_right
 from typing import Final
 
-from streams.contracts.time_units import MINUTES_PER_DAY
-
 __all__ = [
+    "MIN_BATCH_SHARE",
+    "NEAR",
     "batch_pairs",
     "batched_accounts",
-    "opened_around",
     "others_within",
     "surprise",
 ]
 
-_NEAR: Final = 30
+NEAR: Final = 30
 """Minutes within which accounts count as opened together."""
-_MIN_BATCH_SHARE: Final = 0.25
+MIN_BATCH_SHARE: Final = 0.25
 """Share of the accounts opened within a day of one that must be of its half hour: in a
 rush of sign-ups it is a fiftieth."""
 _DECADES: Final = 10.0
 """Powers of ten of improbability that count as 1: more tell no more."""
-
-
-def opened_around(created: list[int], minute: int) -> tuple[int, int]:
-    """Count the others opened within a day of ``minute``, and within half an hour.
-
-    The second count is 0 in a rush. ``created`` is sorted and has ``minute`` itself.
-
-    >>> opened_around([5, 7, 9], 7), opened_around([*range(99)], 7)
-    ((2, 2), (98, 37))
-    """
-    first = bisect_left(created, minute - MINUTES_PER_DAY)
-    end = bisect_right(created, minute + MINUTES_PER_DAY, first)
-    near = bisect_right(created, minute + _NEAR, first, end)
-    near -= bisect_left(created, minute - _NEAR, first, end) + 1
-    of_day = end - first - 1
-    return of_day, near if near >= _MIN_BATCH_SHARE * of_day else 0
 
 
 def batched_accounts(created: list[int], window: int) -> float:
@@ -57,10 +40,10 @@ def batched_accounts(created: list[int], window: int) -> float:
     >>> batched_accounts(list(range(0, 1400, 2)), 360)  # a rush
     0.0
     """
-    chance = (_NEAR + 0.5) / (window + 0.5)
+    chance = (NEAR + 0.5) / (window + 0.5)
     found, expected = 0, []
     for minute in created:
-        found += others_within(created, minute, _NEAR) > 0
+        found += others_within(created, minute, NEAR) > 0
         expected.append(1 - (1 - chance) ** others_within(created, minute, window))
     return _scaled(surprise(found, len(created), math.fsum(expected)))
 
@@ -75,12 +58,12 @@ def batch_pairs(created: list[int], window: int) -> float:
     >>> batch_pairs([0, 9, 500, 509, 900, 911], 360)
     0.323754
     """
-    near = _pairs(created, _NEAR)
+    near = _pairs(created, NEAR)
     pairs = _pairs(created, window)
     if not pairs:
         return 0.0
     weight = min(len(created) / pairs, 1.0)
-    return _scaled(weight * surprise(near, pairs, pairs * _NEAR / window))
+    return _scaled(weight * surprise(near, pairs, pairs * NEAR / window))
 
 
 def surprise(found: int, trials: int, expected: float) -> float:

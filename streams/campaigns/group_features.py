@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import reduce
-from itertools import chain, combinations
+from itertools import combinations
 from operator import or_
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from streams.campaigns.creation_batches import batch_pairs, batched_accounts
 from streams.campaigns.group import Group
-from streams.campaigns.link_graph import AccountNode, LinkGraph
+from streams.campaigns.link_graph import LinkGraph
+from streams.campaigns.link_loops import common_loop, strongest_loop
 from streams.contracts.time_units import MINUTES_PER_DAY, MINUTES_PER_WEEK
-from streams.features.account_row import NETWORK, PAYMENT, TEMPLATE_KINDS
+from streams.features.account_row import FACET_KINDS, NETWORK, PAYMENT
+from streams.features.segments import run_starts
 
 __all__ = ["FEATURES", "MIN_MIXING", "group_features", "has_owners", "is_mixed"]
 
@@ -67,12 +72,14 @@ _FEWEST_REPEATS: Final = 0.01
 _CROWD_SCALE: Final = 10  # log2 of 1,024 accounts
 _SLOT_MINUTES: Final = 30
 
+Ints = npt.NDArray[np.int64]
+
 
 def has_owners(graph: LinkGraph, group: Group, least: int) -> bool:
     """Tell whether a group has so many owners: organizations, or accounts without."""
-    accounts, owners = graph.accounts, set[int]()
+    numbers, owner, owners = graph.numbers, graph.account.at.owner, set[int]()
     for account in group.uses:
-        owners.add(accounts[account].owner)
+        owners.add(int(owner[numbers[account]]))
         if len(owners) >= least:
             return True
     return False
@@ -80,9 +87,8 @@ def has_owners(graph: LinkGraph, group: Group, least: int) -> bool:
 
 def is_mixed(graph: LinkGraph, group: Group) -> bool:
     """Tell whether a group has the feature "mixing", without the other features."""
-    accounts = _one_of_each_owner(graph, group)
-    nodes = [graph.accounts[account] for account in accounts]
-    features = _commonest_places(nodes)
+    accounts, _ = _one_of_each_owner(graph, group)
+    features = _commonest_places(graph, accounts)
     if _mixing(features | {"payment": 1.0, "network": 1.0}) == 0.0:
         return False  # whatever they share: most of one place or payment ends here
     features |= {"payment": 0.0, "network": 0.0} | _sharing(graph, accounts)
@@ -96,99 +102,106 @@ def group_features(graph: LinkGraph, group: Group) -> dict[str, float]:
     the templates most: that they share a card, a network and a day on which they were
     opened is no coordination.
     """
-    accounts = _one_of_each_owner(graph, group)
-    nodes = [graph.accounts[account] for account in accounts]
-    uses = [group.uses[account] for account in accounts]
+    accounts, uses = _one_of_each_owner(graph, group)
+    at = graph.account.at
     features = dict.fromkeys(FEATURES, 0.0)
     features.update(_sharing(graph, accounts))
     sharing = max(features["payment"], features["network"]) * len(accounts)
     features["sharing_crowd"] = _crowd(sharing)
-    features["young"] = _share(
-        0 <= graph.sorted_edges(account).first - node.created < MINUTES_PER_WEEK
-        for account, node in zip(accounts, nodes, strict=True)
-        if node.created >= 0
-    )
+    created = at.created[accounts].astype(np.int64)
+    dated = created >= 0
+    age = at.first[accounts][dated] - created[dated]
+    features["young"] = _share((age >= 0) & (age < MINUTES_PER_WEEK))
     features["young_crowd"] = _crowd(features["young"] * len(accounts))
-    features.update(_commonest_places(nodes))
-    created = sorted(node.created for node in nodes if node.created >= 0)
-    features["batches"] = batched_accounts(created, _HOURS_AROUND)
+    features.update(_commonest_places(graph, accounts))
+    opened: list[int] = np.sort(created[dated]).tolist()
+    features["batches"] = batched_accounts(opened, _HOURS_AROUND)
     features["batch_days"] = max(
-        batched_accounts(created, _DAY_AROUND), batch_pairs(created, _HOURS_AROUND)
+        batched_accounts(opened, _DAY_AROUND), batch_pairs(opened, _HOURS_AROUND)
     )
-    features["burst"] = _burst(created)
-    features["even"] = _evenness(uses)
-    features["lockstep"] = _lockstep(graph, group, nodes)
+    features["burst"] = _burst(opened)
+    features["even"] = _evenness(uses.tolist())
+    features["lockstep"] = _lockstep(graph, group, accounts)
     if group.infrastructure:
         features["co_use"] = _facets_each(graph, group, accounts)
         features["mixing"] = _mixing(features)
     else:
         features["co_use"] = _co_use(graph, group, accounts)
         features["complementary"] = _complementary(graph, group)
-    features["templated"] = _mean([n.templated / max(n.events, 1) for n in nodes])
-    features["likeness"] = _mean([_squash(node.likeness / 100) for node in nodes])
+    templated = at.templated[accounts] / np.maximum(at.events[accounts], 1)
+    features["templated"] = _mean(templated.tolist())
+    likeness = at.likeness[accounts].tolist()
+    features["likeness"] = _mean([_squash(each / 100) for each in likeness])
     return {name: round(value, 6) for name, value in features.items()}
 
 
-def _one_of_each_owner(graph: LinkGraph, group: Group) -> list[str]:
-    chosen: dict[int, str] = {}
-    for account in sorted(group.uses):
-        held = chosen.setdefault(graph.accounts[account].owner, account)
-        if group.uses[account] > group.uses[held]:
-            chosen[graph.accounts[account].owner] = account
-    return sorted(chosen.values())
+def _one_of_each_owner(graph: LinkGraph, group: Group) -> tuple[Ints, Ints]:
+    """Choose accounts, by number, and give their uses, in no particular order."""
+    accounts = graph.numbers_of(group.uses)
+    uses = np.fromiter(group.uses.values(), np.int64, len(accounts))
+    owners = graph.account.at.owner[accounts]
+    distinct, first = np.unique(owners, return_index=True)
+    if len(distinct) < len(owners):
+        names = [graph.names[account] for account in accounts.tolist()]
+        ranks = np.empty(len(names), np.int64)
+        ranks[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
+        # Of each owner the account with most uses; of several, the first by name.
+        order = np.lexsort((ranks, -uses, owners))
+        first = order[run_starts(owners[order])]
+    return accounts[first], uses[first]
 
 
-def _sharing(graph: LinkGraph, accounts: list[str]) -> dict[str, float]:
+def _sharing(graph: LinkGraph, accounts: Ints) -> dict[str, float]:
     """Measure shared infrastructure, discounted by how many others use it.
 
     A facet counts with its members in the group times its purity: the share of all
     its accounts that are in the group. A carrier's network has a purity near zero.
     """
-    used = (graph.sorted_edges(account).infrastructure for account in accounts)
-    users = Counter(chain.from_iterable(used))
+    facets, users = graph.users_of(accounts, 1)
+    facets, users = facets[users >= _MIN_SHARING], users[users >= _MIN_SHARING]
+    at = graph.facet.at
+    order = np.argsort(at.hash[facets])
+    facets, users = facets[order], users[order]
+    weights = (users * graph.purities(facets, users)).tolist()
     total: dict[str, float] = {}
-    for facet in sorted(users):
-        count, node = users[facet], graph.facets[facet]
-        if count >= _MIN_SHARING:
-            weight = count * node.purity(count)
-            total[node.kind_name] = total.get(node.kind_name, 0.0) + weight
+    for kind, weight in zip(at.kind[facets].tolist(), weights, strict=True):
+        name = FACET_KINDS[kind]
+        total[name] = total.get(name, 0.0) + weight
     return {kind: min(value / len(accounts), 1.0) for kind, value in total.items()}
 
 
-def _commonest_places(nodes: list[AccountNode]) -> dict[str, float]:
+def _commonest_places(graph: LinkGraph, accounts: Ints) -> dict[str, float]:
+    held = graph.account.at.infrastructure[accounts]
     return {
-        "payer": _commonest(node.infrastructure[PAYMENT] for node in nodes),
-        "place": _commonest(node.infrastructure[NETWORK] for node in nodes),
+        "payer": _commonest(held[:, PAYMENT]),
+        "place": _commonest(held[:, NETWORK]),
     }
 
 
-def _commonest(facets: Iterable[int]) -> float:
+def _commonest(facets: npt.NDArray[np.uint64]) -> float:
     """Share of the accounts with the commonest facet, whoever else has it; 0: none."""
-    counts = Counter(facets)
-    accounts = counts.total()
+    counts = Counter(facets.tolist())
     del counts[0]
-    return max(counts.values(), default=0) / max(accounts, 1)
+    return max(counts.values(), default=0) / max(len(facets), 1)
 
 
-def _co_use(graph: LinkGraph, group: Group, accounts: list[str]) -> float:
+def _co_use(graph: LinkGraph, group: Group, accounts: Ints) -> float:
     """Mean logarithm of the templates that an account shares with the group.
 
     One template has several facets, so those of each kind are counted by themselves. A
     template of others, too, counts as far as its users are in the group.
     """
-    users = Counter(chain.from_iterable(map(graph.templates_of, accounts)))
-    own = set(group.facets)
-    weight = {
-        facet: 1.0 if facet in own else count / max(len(graph.members[facet]), 1)
-        for facet, count in sorted(users.items())
-        if facet in own or count >= _MIN_COMMON
-    }
-    logarithms = []
-    for account in accounts:
-        common = [0.0] * len(TEMPLATE_KINDS)
-        for facet in sorted(graph.templates_of(account)):
-            common[graph.facets[facet].kind] += weight.get(facet, 0.0)
-        logarithms.append(math.log2(max(*common, 1.0)) / _CO_USE_SCALE)
+    facets, users = graph.users_of(accounts, 0)
+    at, size = graph.facet.at, len(graph.facet_names)
+    own = at.home[facets] == graph.seat(group.number)
+    others = users / np.maximum(at.members[facets], 1)
+    weights, ranks = np.zeros(size), np.zeros(size, np.int64)
+    weights[facets] = np.where(own, 1.0, np.where(users >= _MIN_COMMON, others, 0.0))
+    ranks[facets[np.argsort(at.hash[facets])]] = np.arange(len(facets))
+    common = np.empty(len(accounts))
+    walked = graph.account.at.heads, graph.edge.at, at.kind
+    common_loop(*walked, ranks, weights, accounts, common)
+    logarithms = [math.log2(max(each, 1.0)) / _CO_USE_SCALE for each in common.tolist()]
     return min(_mean(logarithms), 1.0)
 
 
@@ -202,13 +215,13 @@ def _mixing(features: Mapping[str, float]) -> float:
     return mixing if mixing >= MIN_MIXING else 0.0
 
 
-def _facets_each(graph: LinkGraph, group: Group, accounts: list[str]) -> float:
+def _facets_each(graph: LinkGraph, group: Group, accounts: Ints) -> float:
     """Mean logarithm of the group's payments and networks that an account uses."""
-    own = set(group.facets)
-    logarithms = [
-        math.log2(max(len(own & graph.accounts[account].edges.keys()), 1))
-        for account in accounts
-    ]
+    used = graph.facets_of(accounts, 1)
+    account = np.repeat(np.arange(len(accounts)), graph.account.at.links[accounts, 1])
+    own = graph.facet.at.home[used] == graph.seat(group.number)
+    counts = np.bincount(account[own], minlength=len(accounts)).tolist()
+    logarithms = [math.log2(max(count, 1)) for count in counts]
     return min(_mean(logarithms) / _CO_USE_SCALE, 1.0)
 
 
@@ -231,36 +244,35 @@ def _evenness(uses: list[int]) -> float:
     return 1 / (1 + math.sqrt(variance) / mean)
 
 
-def _lockstep(graph: LinkGraph, group: Group, nodes: list[AccountNode]) -> float:
-    chosen = []
-    for node in sorted(nodes, key=lambda node: (-node.templated, node.owner)):
-        edges = [
-            edge
-            for facet, edge in node.edges.items()
-            if graph.facets[facet].group == group.number
-        ]
-        if edges:
-            chosen.append(max(edges, key=lambda e: (e.count, e.last)))
-        if len(chosen) == _PAIRED_ACCOUNTS:
-            break
-    newest = max((edge.last // _SLOT_MINUTES for edge in chosen), default=0)
+def _lockstep(graph: LinkGraph, group: Group, accounts: Ints) -> float:
+    at, edge = graph.account.at, graph.edge.at
+    templated = at.templated[accounts].astype(np.int64)
+    order = np.lexsort((at.owner[accounts], -templated))
+    found = np.empty(_PAIRED_ACCOUNTS, np.int64)
+    walked = at.heads, edge, graph.facet.at.home
+    seat = graph.seat(group.number)
+    found = found[: strongest_loop(*walked, accounts[order], seat, found)]
+    lasts = (edge.last[found] // _SLOT_MINUTES).tolist()
+    newest = max(lasts, default=0)
     # Bit i of a mask: active i half hours before the newest use of any of them. What
     # one account did before the window of another's mask cannot be compared.
-    masks = [e.slots << (newest - e.last // _SLOT_MINUTES) for e in chosen]
+    bits = edge.slots[found].tolist()
+    masks = [mask << (newest - last) for mask, last in zip(bits, lasts, strict=True)]
     active = [mask.bit_count() for mask in masks]
     slots = reduce(or_, masks, 0).bit_count()
     met = sum((one & other).bit_count() for one, other in combinations(masks, 2))
     # As many meetings as accounts would have that choose among the group's half hours.
     pairs = (sum(active) ** 2 - sum(count**2 for count in active)) / 2
     expected = pairs / max(slots, 1)
-    excess = (met - expected) / math.sqrt(expected + 1)
+    excess: float = (met - expected) / math.sqrt(expected + 1)
     return min(max(excess / _LOCKSTEP_SCALE, 0.0), 1.0)
 
 
 def _complementary(graph: LinkGraph, group: Group) -> float:
-    samples = [
-        (graph.facets[f].samples, graph.facets[f].distinct) for f in group.facets
-    ]
+    at = graph.facet.at
+    facets = [graph.facet_numbers[facet] for facet in group.facets]
+    columns = at.samples[facets].tolist(), at.distinct[facets].tolist()
+    samples = list(zip(*columns, strict=True))
     total = sum(count for count, _ in samples)
     repeated = 1 - sum(count * share for count, share in samples) / max(total, 1)
     # On a logarithmic scale: what tells is one repeat in a hundred from one in ten.
@@ -279,5 +291,5 @@ def _mean(values: list[float]) -> float:
     return math.fsum(values) / len(values) if values else 0.0
 
 
-def _share(flags: Iterable[bool]) -> float:
-    return _mean([float(flag) for flag in flags])
+def _share(flags: npt.NDArray[np.bool_]) -> float:
+    return float(flags.mean()) if len(flags) else 0.0

@@ -11,16 +11,20 @@ nobody. How groups begin with payments and networks is told in
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Container, Iterable
-from itertools import chain
+from collections.abc import Collection, Container, Iterable, Mapping
+from itertools import chain, islice
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from streams.campaigns.common_places import PLACE_KINDS, common_places
+from streams.campaigns.facet_users import FacetUsers
 from streams.campaigns.group import Group
-from streams.campaigns.link_graph import Link, LinkGraph
+from streams.campaigns.link_columns import LinkRows
+from streams.campaigns.link_graph import LinkGraph
+from streams.campaigns.link_loops import shared_loop, uses_loop
 from streams.campaigns.member_features import GroupProfile
-from streams.features.account_row import TEMPLATE_KINDS
 
 __all__ = [
     "MIN_ABSORBED",
@@ -62,6 +66,8 @@ reach it, and of pairs of unrelated honest groups a third."""
 MIN_PURITY: Final = 0.5
 """Share of a facet's accounts that must bear evidence before it joins groups."""
 
+Ints = npt.NDArray[np.int64]
+
 
 class Groups:
     """All groups, and which of them a template belongs to."""
@@ -70,7 +76,7 @@ class Groups:
         self.graph = graph
         self.by_number: dict[int, Group] = {}
         self._profiles: dict[int, GroupProfile] = {}
-        self._numbers: dict[str, tuple[int, ...]] = {}
+        self._users = FacetUsers(graph)
 
     def of_template(self, facet: int, minute: int) -> Group:
         """Give the group of a suspect template, a new one if it has none."""
@@ -78,88 +84,89 @@ class Groups:
         if not node.group:
             # The facet's own hash, so that the number is the same in every replay.
             node.group = facet or 1
-            self._renumber(self.graph.members.get(facet, ()))
             self.by_number[node.group] = Group(node.group, minute, [facet])
         return self.by_number[node.group]
 
-    def recount(self, group: Group, account: str) -> None:
-        """Bring one account's count of exchanges up to date; see `Group`."""
-        now = self._exchanges(group, account)
-        joins = account not in group.uses
-        group.exchanges += now - group.uses.get(account, 0)
-        group.uses[account] = now
-        if joins and group.number in self._profiles:
-            self._profiles[group.number].join(account)
+    def recount(self, counted: Mapping[int, Collection[int]]) -> None:
+        """Bring counts of exchanges up to date, of accounts by group; see `Group`.
+
+        Of an account's templated exchanges, the kinds of template (head, tail, …)
+        describe the same ones, so their counts are not added up: the kind with most
+        uses speaks. In a group by infrastructure all of its exchanges count.
+        """
+        if not counted:
+            return
+        sizes = [len(accounts) for accounts in counted.values()]
+        groups = [self.by_number[number] for number in counted]
+        asked = np.fromiter(chain.from_iterable(counted.values()), np.int64, sum(sizes))
+        seats = np.repeat([self.graph.seat(number) for number in counted], sizes)
+        sides = np.repeat([int(group.infrastructure) for group in groups], sizes)
+        now = np.empty(len(asked), np.int64)
+        account, facet = self.graph.account.at, self.graph.facet.at
+        walked = account.heads, self.graph.edge.at, facet.kind, facet.home
+        uses_loop(*walked, asked, seats, sides, now)
+        left = zip(asked.tolist(), now.tolist(), strict=True)
+        joined, of = list[int](), list[int]()
+        for group, size in zip(groups, sizes, strict=True):
+            joining = self._set_uses(group, islice(left, size))
+            profile = self._profiles.get(group.number)
+            if joining and profile is not None:
+                profile.join(np.array(joining))
+                joined += joining
+                of += [self.graph.seat(group.number)] * len(joining)
+        if joined:
+            self._users.join(np.array(joined), np.array(of))
+
+    def _set_uses(self, group: Group, counted: Iterable[tuple[int, int]]) -> list[int]:
+        """Set the uses of accounts; give those that have joined the group."""
+        names, uses = self.graph.names, group.uses
+        joining = []
+        for number, now in counted:
+            account = names[number]
+            before = uses.get(account)
+            if before is None:
+                joining.append(number)
+                before = 0
+            uses[account] = now
+            group.exchanges += now - before
+        return joining
 
     def recount_all(self) -> None:
         """Count everything anew that follows from the edges, after a restoration."""
         self._profiles.clear()
-        self._numbers.clear()
+        self._users = FacetUsers(self.graph)
+        graph, counted = self.graph, dict[int, Collection[int]]()
         for group in self.by_number.values():
             group.uses, group.exchanges = {}, 0
-            for facet in group.facets:
-                for account in self.graph.members.get(facet, ()):
-                    if account not in group.uses:
-                        self.recount(group, account)
-
-    def _exchanges(self, group: Group, account: str) -> int:
-        """Count an account's templated exchanges, or all of them.
-
-        The kinds of template (head, tail, …) describe the same exchanges, so their
-        counts are not added up: the kind with most uses speaks.
-        """
-        graph, number = self.graph, group.number
-        facets, edges = graph.facets, graph.accounts[account].edges
-        if group.infrastructure:
-            return max(
-                edges[facet].events
-                for facet in graph.sorted_edges(account).infrastructure
-                if facets[facet].group == number
-            )
-        templates = graph.sorted_edges(account).templates
-        if len(templates) == 1:
-            facet = templates[0]
-            return edges[facet].count if facets[facet].group == number else 0
-        uses = [0] * len(TEMPLATE_KINDS)
-        for facet in templates:
-            node = facets[facet]
-            if node.group == number:
-                uses[node.kind] += edges[facet].count
-        return max(uses)
+            facets = [graph.facet_numbers[facet] for facet in group.facets]
+            members = [graph.members_of(facet) for facet in facets]
+            if members:
+                counted[group.number] = np.unique(np.concatenate(members)).tolist()
+        self.recount(counted)
 
     def profile(self, group: Group) -> GroupProfile:
         """Give the group's profile, which follows its changes from now on."""
         profile = self._profiles.get(group.number)
         if profile is None:
-            profile = self._profiles[group.number] = GroupProfile(self.graph, group)
+            profile = GroupProfile(self.graph, group, self._users)
+            self._profiles[group.number] = profile
+            self._users.follow(self.graph.seat(group.number))
         return profile
 
-    def put_links(self, facet: int, links: Iterable[Link]) -> None:
-        """Take what is told of accounts and their uses of a known facet."""
-        joining = self.graph.put_links(facet, links)
-        node = self.graph.facets[facet]
-        if node.is_template:
-            self._count_numbers(node.group, joining)
-        elif self._profiles:
-            for account in joining:
-                self._count_profiles(facet, account)
+    def put_links(self, links: LinkRows) -> None:
+        """Take what is told of accounts and their uses of known facets."""
+        begin = self.graph.put(links)
+        if self._profiles:
+            self._users.link(begin)
 
-    def _count_numbers(self, group: int, joining: Iterable[str]) -> None:
-        """Keep the groups of accounts that begin to use a template of a group."""
-        numbers = self._numbers
-        for account in joining:
-            known = numbers.get(account)
-            if known is not None:
-                if not group:
-                    del numbers[account]  # it gets one in this minute
-                elif group not in known:
-                    numbers[account] = (*known, group)
-
-    def _count_profiles(self, facet: int, account: str) -> None:
-        profiles = self._profiles
-        for number in self._numbers_of(account):
-            if number in profiles and account in self.by_number[number].uses:
-                profiles[number].link(facet)
+    def users_of(self, group: Group) -> tuple[Ints, Ints]:
+        """Count the accounts of a group that use each facet; give facets and counts."""
+        if group.number in self._profiles:
+            return self._users.of(self.graph.seat(group.number))
+        accounts = self.graph.numbers_of(group.uses)
+        sides = [self.graph.users_of(accounts, side) for side in range(2)]
+        facets, users = map(np.concatenate, zip(*sides, strict=True))
+        return facets, users
 
     def partners(self, facet: int, campaigns: Container[int]) -> list[int]:
         """List groups that a grown ``facet`` shows to be one, by number.
@@ -180,30 +187,21 @@ class Groups:
             or self._are_akin(count, home, self.by_number[number])
         )
 
-    def shared(self, accounts: Collection[str]) -> Counter[int]:
-        """Count how many of the accounts each group has that templates link."""
-        numbers = self._numbers
-        try:
-            found = [*map(numbers.__getitem__, accounts)]
-        except KeyError:
-            found = [*map(self._numbers_of, accounts)]
-        shared = Counter(chain.from_iterable(found))
-        del shared[0]
-        return shared
+    def shared(self, accounts: Collection[str], side: int = 0) -> dict[int, int]:
+        """Count how many of the accounts each group has that templates link.
 
-    def _numbers_of(self, account: str) -> tuple[int, ...]:
-        """Give the groups of an account's templates, 0 for one without a group."""
-        numbers = self._numbers.get(account)
-        if numbers is None:
-            facets = self.graph.facets
-            of_templates = {facets[f].group for f in self.graph.templates_of(account)}
-            numbers = self._numbers[account] = tuple(of_templates)
-        return numbers
+        On the other side, how many each group has that began with sharing.
+        """
+        return self._shared(self.graph.numbers_of(accounts), side)
 
-    def _renumber(self, accounts: Iterable[str]) -> None:
-        """Forget the groups of accounts whose templates have changed groups."""
-        for account in accounts:
-            self._numbers.pop(account, None)
+    def _shared(self, accounts: Ints, side: int = 0) -> dict[int, int]:
+        graph = self.graph
+        counts, stamps = np.zeros((2, graph.seats), np.int64)
+        home, heads = graph.facet.at.home, graph.account.at.heads
+        shared_loop(heads, graph.edge.at, home, accounts, side, stamps, counts)
+        seats = np.flatnonzero(counts)
+        groups = map(graph.group_at, seats.tolist())
+        return dict(zip(groups, counts[seats].tolist(), strict=True))
 
     @staticmethod
     def _are_one(
@@ -233,9 +231,10 @@ class Groups:
         node = self.graph.facets[facet]
         if node.kind_name not in PLACE_KINDS or self.graph.purity(facet) < MIN_PURITY:
             return []
+        members = self.graph.members_of(self.graph.facet_numbers[facet])
         return sorted(
             number
-            for number, count in self.shared(self.graph.members[facet]).items()
+            for number, count in self._shared(members).items()
             if count >= MIN_SHARED_ACCOUNTS
             and count >= MIN_CONTAINMENT * len(self.by_number[number].uses)
         )
@@ -245,14 +244,13 @@ class Groups:
         target.first = min(target.first, source.first)
         target.facets = sorted({*target.facets, *source.facets})
         target.look = max(target.look, source.look)
-        for facet in source.facets:
-            self.graph.facets[facet].group = target.number
+        self.graph.set_group(source.facets, target.number)
         del self.by_number[source.number]
-        self._profiles.pop(source.number, None)
-        self._renumber(source.uses)
+        if self._profiles.pop(source.number, None) is not None:
+            self._users.leave(self.graph.seat(source.number))
         accounts = {*source.uses}
         if target.infrastructure:
             # What its accounts sent in this minute may not be counted yet.
             accounts.update(target.uses)
-        for account in sorted(accounts):
-            self.recount(target, account)
+        numbers = self.graph.numbers_of(sorted(accounts)).tolist()
+        self.recount({target.number: numbers})

@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
-from streams.campaigns.link_graph import AccountNode, LinkGraph
+from streams.campaigns.link_graph import LinkGraph
+from streams.campaigns.link_nodes import AccountNode
+from streams.campaigns.link_views import AccountView
 from streams.contracts.time_units import MINUTES_PER_DAY
 from streams.features.account_row import FACET_KINDS
 from streams.models.label_model import on_grid
@@ -22,7 +24,7 @@ _LIKENESS_SCALE: Final = 1000  # hundredths of log-odds; 10 is far out
 
 
 def label_features(
-    graph: LinkGraph, node: AccountNode, member: Mapping[str, float]
+    graph: LinkGraph, node: AccountNode | AccountView, member: Mapping[str, float]
 ) -> dict[str, float]:
     """Describe an account for the label model; -1 to 1, on the model's grid.
 
@@ -45,7 +47,7 @@ def label_features(
     return {name: value for name, value in rounded.items() if value}
 
 
-def _oldness(node: AccountNode) -> float:
+def _oldness(node: AccountNode | AccountView) -> float:
     """0 for an account made when it was first seen, towards 1 for an old one."""
     first = min((edge.first for edge in node.edges.values()), default=node.created)
     if node.created < 0:

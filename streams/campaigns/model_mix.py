@@ -380,10 +380,12 @@ def uses_by_group(
 ) -> dict[int, list[TemplateUses]]:
     """Sort a minute's uses of suspect templates, by facet, into those of each group."""
     groups: dict[int, list[TemplateUses]] = {}
+    home, kind = graph.facet.at.home, graph.facet.at.kind
     for facet, uses in models.items():
-        node = graph.facets.get(facet)
-        if node is not None:
-            groups.setdefault(node.group, []).append(TemplateUses(node.kind, uses))
+        number = graph.facet_numbers.get(facet)
+        if number is not None:
+            own = groups.setdefault(graph.group_at(int(home[number])), [])
+            own.append(TemplateUses(int(kind[number]), uses))
     return groups
 
 

@@ -13,17 +13,19 @@ company with several payments and several offices, and no organization id on its
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from itertools import chain
 from typing import Final
 
-from streams.campaigns.common_places import PLACE_KINDS
+import numpy as np
+import numpy.typing as npt
+
+from streams.campaigns.common_places import IS_PLACE
 from streams.campaigns.group import Group
 from streams.campaigns.groups import MIN_PURITY, Groups
-from streams.campaigns.link_graph import FacetNode, LinkGraph
+from streams.campaigns.link_graph import ABSORBED, LinkGraph
+from streams.campaigns.link_loops import foreign_loop
 
-__all__ = ["ABSORBED", "MAX_JOINING_DEGREE", "SharedInfrastructure"]
+__all__ = ["MAX_JOINING_DEGREE", "SharedInfrastructure"]
 
 MIN_MEMBERS: Final = 3
 """Accounts with evidence that a payment or network needs to start a group."""
@@ -35,8 +37,8 @@ one traveller joins nobody."""
 MAX_JOINING_DEGREE: Final = 4096
 """A facet that more accounts use starts no group and joins none."""
 
-ABSORBED: Final = -1
-"""Stands for the group of a facet whose accounts were found by their templates."""
+_SOME_PAIRS: Final = 1024
+"""Pairs that are found at once; where there are more, they are looked for again."""
 
 
 class SharedInfrastructure:
@@ -53,16 +55,17 @@ class SharedInfrastructure:
             return None
         return self._groups.by_number.get(node.group)
 
-    def is_grown(self, facet: int) -> bool:
-        """Whether the members of a payment or network may have doubled since."""
-        node = self._graph.facets[facet]
-        members = len(self._graph.members[facet])
-        return (
-            members >= node.next_joining
-            and members >= MIN_MEMBERS
-            and node.kind_name in PLACE_KINDS
-            and node.group != ABSORBED
-        )
+    def grown(self, facets: npt.NDArray[np.int64]) -> list[int]:
+        """Choose those, by number, whose members may have doubled; give their hashes.
+
+        Of payments and networks, since they were looked at last.
+        """
+        at = self._graph.facet.at
+        members = at.members[facets]
+        chosen = members >= np.maximum(at.next_joining[facets], MIN_MEMBERS)
+        chosen &= IS_PLACE[at.kind[facets]] & (at.home[facets] != ABSORBED)
+        hashes: list[int] = at.hash[facets[chosen]].tolist()
+        return hashes
 
     def grow(
         self, facet: int, minute: int, seniority: Callable[[int], tuple[int, int, int]]
@@ -72,14 +75,13 @@ class SharedInfrastructure:
         The caller finds a new group by `group_of`. Groups merge into the one that
         ``seniority`` puts first.
         """
-        if not self.is_grown(facet):
-            return
         node = self._graph.facets[facet]
-        members = self._graph.members[facet]
-        node.next_joining = 2 * len(members)
+        if not self.grown(np.array([node.place])):
+            return
+        node.next_joining = 2 * self._graph.member_count(facet)
         if not self._is_exclusive(facet):
             return
-        home = self.group_of(facet) or self._begin(facet, node, minute)
+        home = self.group_of(facet) or self._begin(facet, minute)
         numbers = {home.number, *self._neighbours(facet, home.number)}
         into = self._groups.by_number[min(numbers, key=seniority)]
         for number in sorted(numbers - {into.number}):
@@ -91,55 +93,47 @@ class SharedInfrastructure:
         degree = self._graph.facets[facet].degree
         return degree <= MAX_JOINING_DEGREE and self._graph.purity(facet) >= MIN_PURITY
 
-    def _begin(self, facet: int, node: FacetNode, minute: int) -> Group:
-        node.group = facet or 1
-        group = Group(node.group, minute, [facet], infrastructure=True)
-        self._groups.by_number[node.group] = group
-        # No other facet is of this group: nothing has to be counted anew.
-        accounts = self._graph.accounts
-        for account in sorted(self._graph.members[facet]):
-            group.uses[account] = accounts[account].edges[facet].events
-        group.exchanges = sum(group.uses.values())
+    def _begin(self, facet: int, minute: int) -> Group:
+        number = facet or 1
+        self._graph.facets[facet].group = number
+        group = Group(number, minute, [facet], infrastructure=True)
+        self._groups.by_number[number] = group
+        members = self._graph.members_of(self._graph.facet_numbers[facet])
+        self._groups.recount({number: members.tolist()})
         return group
 
     def _neighbours(self, facet: int, home: int) -> set[int]:
         """Find other groups, by exclusive facets that enough owners of this one use."""
-        graph, by_number = self._graph, self._groups.by_number
-        facets, members = graph.facets, graph.members[facet]
-        used = [graph.sorted_edges(account).infrastructure for account in members]
-        # Most are of its own group: of which others, is asked of each facet once.
-        others = {
-            other
-            for other in {*chain.from_iterable(used)}
-            if facets[other].group != home and facets[other].group in by_number
-        }
-        owners: dict[int, set[int]] = defaultdict(set)
-        for account, own in zip(members, used, strict=True) if others else ():
-            for other in others.intersection(own):
-                owners[other].add(graph.accounts[account].owner)
+        graph = self._graph
+        at, account = graph.facet.at, graph.account.at
+        own, head = graph.seat(home), int(at.head[graph.facet_numbers[facet]])
+        walked = head, account.heads, graph.edge.at, at.home, own
+        found = np.empty((_SOME_PAIRS, 2), np.int64)
+        count = foreign_loop(*walked, found)
+        if count > len(found):
+            found = np.empty((count, 2), np.int64)
+            foreign_loop(*walked, found)
+        facets, accounts = found[:count].T
+        owners: dict[int, set[int]] = {}
+        pairs = zip(facets.tolist(), account.owner[accounts].tolist(), strict=True)
+        for other, owner in pairs:
+            owners.setdefault(other, set()).add(owner)
+        enough = [f for f, some in owners.items() if len(some) >= MIN_COMMON_OWNERS]
         return {
-            facets[other].group
-            for other, some in owners.items()
-            if len(some) >= MIN_COMMON_OWNERS and self._is_exclusive(other)
+            graph.group_at(int(at.home[other]))
+            for other in enough
+            if self._is_exclusive(int(at.hash[other]))
         }
 
-    def covering(self, group: Group) -> Counter[int]:
+    def covering(self, group: Group) -> dict[int, int]:
         """Count how many of the accounts each group has that templates link."""
         return self._groups.shared(group.uses)
 
-    def covered(self, group: Group) -> Counter[int]:
+    def covered(self, group: Group) -> dict[int, int]:
         """Count how many of the accounts each group has that began with sharing."""
-        shared: Counter[int] = Counter()
-        facets, by_number = self._graph.facets, self._groups.by_number
-        for account in group.uses:
-            used = self._graph.sorted_edges(account).infrastructure
-            shared.update({facets[facet].group for facet in used})
-        for number in shared.keys() - by_number.keys():
-            del shared[number]
-        return shared
+        return self._groups.shared(group.uses, 1)
 
     def drop(self, group: Group) -> None:
         """Forget a group whose accounts were found by their templates."""
-        for facet in group.facets:
-            self._graph.facets[facet].group = ABSORBED
+        self._graph.set_group(group.facets, ABSORBED)
         del self._groups.by_number[group.number]

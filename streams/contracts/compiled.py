@@ -13,11 +13,13 @@ import importlib
 import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from typing import Any, Final, NamedTuple, TypeVar
 
+import numpy as np
 import numpy.typing as npt
 
-__all__ = ["columns", "jit", "loops", "plain_numpy"]
+__all__ = ["columns", "jit", "loop", "loops", "plain_numpy"]
 
 ColumnsT = TypeVar("ColumnsT", bound=NamedTuple)
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
@@ -63,3 +65,24 @@ def jit(function: FunctionT) -> FunctionT:
     except RuntimeError:  # no folder can be written to: each process compiles anew
         compiled = njit(function)
     return compiled
+
+
+def loop(function: FunctionT) -> FunctionT:
+    """Run a loop compiled where numba is there, and as it is where it is not.
+
+    It is for loops that have no plain numpy beside them: whatever runs them is slower
+    without numba, by as much as Python is. The module may be imported without numba.
+    """
+    compiled: Callable[..., Any] | None = None
+
+    @wraps(function)
+    def run(*arguments: Any) -> Any:
+        nonlocal compiled
+        if not _Switch.on:
+            with np.errstate(over="ignore"):  # as machine code does
+                return function(*arguments)
+        if compiled is None:
+            compiled = jit(function)
+        return compiled(*arguments)
+
+    return run  # type: ignore[return-value]  # the same arguments, the same result

@@ -111,7 +111,7 @@ class CampaignAlerts:
             minute,
             campaign,
             group,
-            self._state.graph,
+            self._state.groups,
             model_version=self._model_version,
             summary=summary,
             accounts=self._name(minute, campaign, group),
@@ -120,13 +120,12 @@ class CampaignAlerts:
 
     def _name(self, minute: int, campaign: Campaign, group: Group) -> list[str]:
         """Choose accounts that were not named yet, the most active first."""
-        nodes, uses = self._state.graph.accounts, group.uses
+        naming, uses = self._state.graph.named, group.uses
         name = campaign.identifier
-        unnamed = [account for account in uses if nodes[account].named != name]
+        unnamed = [account for account in uses if naming.get(account) != name]
         unnamed.sort(key=lambda account: (-uses[account], account))
         named = unnamed[:MOST_NAMED]
-        for account in named:
-            nodes[account].named = name
+        naming.update(dict.fromkeys(named, name))
         self._state.touch((), named)
         self._state.touch_group(group.number)
         campaign.announced = len(uses) - len(unnamed) + len(named)

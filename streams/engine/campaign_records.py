@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hmac
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
-from itertools import chain
 from typing import Final
+
+import numpy as np
 
 from streams.campaigns.campaign import Campaign
 from streams.campaigns.group import Group
-from streams.campaigns.link_graph import LinkGraph, facet_label
+from streams.campaigns.groups import Groups
+from streams.campaigns.link_graph import LinkGraph
+from streams.campaigns.link_views import facet_label
 from streams.contracts.records import (
     Action,
     Alert,
@@ -120,7 +122,7 @@ def alert_output(
     minute: int,
     campaign: Campaign,
     group: Group,
-    graph: LinkGraph,
+    groups: Groups,
     *,
     model_version: str,
     summary: str,
@@ -144,8 +146,8 @@ def alert_output(
         account_count=len(group.uses),
         exchange_count=group.exchanges,
         accounts=tuple(accounts),
-        facets=_facets(graph, group),
-        families=families_of(graph, group),
+        facets=_facets(groups, group),
+        families=families_of(groups.graph, group),
         model_version=model_version,
     )
     return Output(
@@ -164,15 +166,16 @@ def families_of(graph: LinkGraph, group: Group) -> tuple[str, ...]:
     return tuple(sorted({f for t in group.facets for f in graph.facets[t].families}))
 
 
-def _facets(graph: LinkGraph, group: Group) -> tuple[str, ...]:
+def _facets(groups: Groups, group: Group) -> tuple[str, ...]:
     """List the facets that link the group, most specific first."""
-    used = (graph.accounts[account].edges for account in group.uses)
-    users = Counter(chain.from_iterable(used))
-    ranked = sorted(
-        (f for f in users if users[f] > 1),
-        key=lambda f: (-(users[f] ** 2) / max(graph.facets[f].degree, users[f]), f),
-    )
-    return tuple(facet_label(f, graph.facets[f]) for f in ranked[:_MAX_FACETS])
+    graph = groups.graph
+    facets, users = groups.users_of(group)
+    facets, users = facets[users > 1], users[users > 1]
+    hashes = graph.facet.at.hash[facets]
+    degrees = np.maximum(graph.facet.at.degree[facets], users)
+    order = np.lexsort((hashes, -(users**2) / degrees))
+    chosen = hashes[order[:_MAX_FACETS]].tolist()
+    return tuple(facet_label(facet, graph.facets[facet]) for facet in chosen)
 
 
 def notice_output(

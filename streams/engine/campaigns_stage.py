@@ -10,12 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from streams.campaigns.campaign import Campaign
 from streams.campaigns.group import Group
 from streams.campaigns.groups import Groups
-from streams.campaigns.link_graph import FacetNode, LinkGraph
+from streams.campaigns.link_columns import LinkRows
+from streams.campaigns.link_graph import LinkGraph
 from streams.campaigns.model_mix import TemplateUses, pooled_models, uses_by_group
 from streams.campaigns.shared_infrastructure import SharedInfrastructure
 from streams.contracts.records import Mode
@@ -43,7 +47,25 @@ _NEVER = 1 << 62
 _GROWN: Final = 1.1
 """Times the accounts at which a group was compared with others, and was alone, from
 which on it is compared again."""
-_TEMPLATES = len(TEMPLATE_KINDS)
+_FEWEST_COMPARED: Final = 3
+"""Accounts of a facet below which no groups are compared for it."""
+
+_TEMPLATES: Final = len(TEMPLATE_KINDS)
+
+
+class _Put(NamedTuple):
+    """What was put of a minute: facets and accounts, by their numbers.
+
+    ``accounts`` are those of the links, of which each facet has some from ``begin`` to
+    ``end``; ``grown`` are facets whose members have doubled since their groups were
+    compared.
+    """
+
+    facets: npt.NDArray[np.int64]
+    begin: npt.NDArray[np.int64]
+    end: npt.NDArray[np.int64]
+    accounts: list[int]
+    grown: npt.NDArray[np.bool_]
 
 
 class CampaignsStage(MinuteStage[Output]):
@@ -115,18 +137,18 @@ class CampaignsStage(MinuteStage[Output]):
         yield from self._decider.expire(minute)
         for model, events in told.traffic:
             self.note_traffic(minute, events, model)
-        self._put(told)
-        facets = [state[0] for state in told.facets]
-        self.state.touch(facets, told.accounts)
-        touched = self._recounted(told)
-        asked = chain(facets, self._due(touched))
+        put = self._put(told)
+        self.state.touch_numbers(put.facets.tolist(), put.accounts)
+        touched = self._recounted(minute, put)
+        hashes = told.facets["facet"]
+        asked = chain(hashes[put.grown].tolist(), self._due(touched))
         alone: set[int] = set()
-        for facet in filter(self._is_grown, asked):
+        for facet in asked:
             for into, merged in self._link_groups(facet, alone):
                 accounts = touched.pop(merged, set())
                 touched.setdefault(into, set()).update(accounts)
                 yield from self._merge_campaigns(minute, into, merged)
-        yield from self._grow_sharing(told, touched)
+        yield from self._grow_sharing(minute, put, touched)
         uses = uses_by_group(self.graph, told.models)
         for number in sorted(touched):
             group = self.groups.by_number.get(number)
@@ -146,51 +168,55 @@ class CampaignsStage(MinuteStage[Output]):
                 yield from self._moves(minute, group, campaign, used)
             if campaign is not None and not group.infrastructure:
                 renewed = campaign.confirmations > confirmed
-                actable = group.uses if renewed else touched[number]
-                chosen = sorted(actable)
+                names = self.graph.names
+                actable = (
+                    group.uses if renewed else map(names.__getitem__, touched[number])
+                )
+                chosen = self.graph.numbers_of(sorted(actable))
                 yield from self._decider.decide(minute, group, campaign, chosen)
 
-    def _recounted(self, told: MinuteLinks) -> dict[int, set[str]]:
+    def _recounted(self, minute: int, put: _Put) -> dict[int, set[int]]:
         """Count templated exchanges of groups anew; give who has some, by group."""
-        touched: dict[int, set[str]] = {}
-        for facet, kind, *_, begin, end in told.facets:
-            if kind < _TEMPLATES:
-                number = self.groups.of_template(facet, told.minute).number
-                touched.setdefault(number, set()).update(told.accounts[begin:end])
-        self._recount(touched)
+        at, touched = self.graph.facet.at, dict[int, set[int]]()
+        template = at.kind[put.facets] < _TEMPLATES
+        for facet in put.facets[template & (at.home[put.facets] == 0)].tolist():
+            self.groups.of_template(int(at.hash[facet]), minute)
+        self._collect(put, template, touched)
+        self.groups.recount(touched)
         return touched
 
-    def _recount(self, counted: Mapping[int, set[str]]) -> None:
-        """Bring the counts of accounts up to date, by group."""
-        for number, accounts in counted.items():
-            group = self.groups.by_number[number]
-            for account in sorted(accounts):
-                self.groups.recount(group, account)
+    def _collect(
+        self, put: _Put, chosen: npt.NDArray[np.bool_], touched: dict[int, set[int]]
+    ) -> None:
+        """Add the users of chosen facets to those of their groups, if they have one."""
+        facets = put.facets[chosen]
+        homes = self.graph.facet.at.home[facets].tolist()
+        bounds = put.begin[chosen].tolist(), put.end[chosen].tolist()
+        for home, begin, end in zip(homes, *bounds, strict=True):
+            if home > 0:
+                number = self.graph.group_at(home)
+                touched.setdefault(number, set()).update(put.accounts[begin:end])
 
     def _grow_sharing(
-        self, told: MinuteLinks, touched: dict[int, set[str]]
+        self, minute: int, put: _Put, touched: dict[int, set[int]]
     ) -> Iterator[Output]:
         """Bring the groups of shared payments and networks up to date."""
-        facets, by_number = self.graph.facets, self.groups.by_number
-        minute = told.minute
-        own = [state for state in told.facets if state[1] >= _TEMPLATES]
-        for facet in [one[0] for one in own if self.sharing.is_grown(one[0])]:
+        at = self.graph.facet.at
+        own = at.kind[put.facets] >= _TEMPLATES
+        for facet in self.sharing.grown(put.facets[own]):
             for into, source in self.sharing.grow(facet, minute, self._seniority):
                 touched.setdefault(into.number, set()).update(
                     touched.pop(source.number, ())
                 )
                 self.state.merged_group(into.number, source)
                 yield from self._merge_campaigns(minute, into.number, source.number)
-        counted: dict[int, set[str]] = {}
-        for facet, *_, begin, end in own:
-            number = facets[facet].group
-            if number in by_number:
-                counted.setdefault(number, set()).update(told.accounts[begin:end])
-        self._recount(counted)
+        counted: dict[int, set[int]] = {}
+        self._collect(put, own, counted)
+        self.groups.recount(counted)
         for number, accounts in counted.items():
             touched.setdefault(number, set()).update(accounts)
 
-    def _due(self, touched: Mapping[int, set[str]]) -> Iterator[int]:
+    def _due(self, touched: Mapping[int, set[int]]) -> Iterator[int]:
         """Give a facet of each touched group that is to be tested, to be linked anew.
 
         The kinds of facet of one template tell of the same exchanges, and its groups
@@ -202,7 +228,8 @@ class CampaignsStage(MinuteStage[Output]):
                 facet = group.facets[0]
                 self.graph.facets[facet].next_check = 0
                 self.state.touch((facet,))
-                yield facet
+                if self.graph.member_count(facet) >= _FEWEST_COMPARED:
+                    yield facet
 
     def _apply_barrier(self, barrier: Barrier) -> Iterator[Output]:
         yield from self._decider.expire(barrier.minute)
@@ -216,31 +243,30 @@ class CampaignsStage(MinuteStage[Output]):
         self.state.operation.traffic.add(minute, events)
         self.state.operation.models.add(minute, model, events)
 
-    def _put(self, told: MinuteLinks) -> None:
+    def _put(self, told: MinuteLinks) -> _Put:
         """Take the states of facets and of accounts, and their memberships."""
-        facets, put_links = self.graph.facets, self.groups.put_links
-        for (
-            facet,
-            kind,
-            name,
-            degree,
-            samples,
-            distinct,
-            families,
-            begin,
-            end,
-        ) in told.facets:
-            node = facets.get(facet)
-            if node is None:
-                node = facets[facet] = FacetNode(kind, name, 0, 0, 0)
-            node.degree, node.samples = degree, samples
-            node.distinct, node.families = distinct, families
-            put_links(facet, told.links[begin:end])
-
-    def _is_grown(self, facet: int) -> bool:
-        """Whether a facet's members have doubled since its groups were compared."""
-        members = len(self.graph.members[facet])
-        return members >= 3 and members >= self.graph.facets[facet].next_check
+        graph, state, link = self.graph, told.facets, told.links
+        names, texts = told.texts["name"], told.texts["account"]
+        about = (state[name].tolist() for name in ("facet", "kind", "name"))
+        numbers = [
+            graph.facet_number(facet, kind, names[name])
+            for facet, kind, name in zip(*about, strict=True)
+        ]
+        facets = np.array(numbers, np.int64)
+        at, begin, end = graph.facet.at, state["begin"], state["end"]
+        at.degree[facets], at.samples[facets] = state["degree"], state["samples"]
+        at.distinct[facets], at.families[facets] = state["distinct"], state["families"]
+        named = map(texts.__getitem__, link["account"].tolist())
+        accounts = list(map(graph.number, named))
+        numbered = {
+            "account": np.array(accounts, np.int64),
+            "facet": np.repeat(facets, end - begin),
+        }
+        if accounts:
+            self.groups.put_links(LinkRows(**(link | numbered)))
+        members = at.members[facets]
+        grown = (members >= _FEWEST_COMPARED) & (members >= at.next_check[facets])
+        return _Put(facets, begin, end, accounts, grown)
 
     def _link_groups(self, facet: int, alone: set[int]) -> Iterator[tuple[int, int]]:
         """Merge the groups that a grown facet shows to be one; yield (into, from).
@@ -252,7 +278,7 @@ class CampaignsStage(MinuteStage[Output]):
         """
         node = self.graph.facets[facet]
         is_asked = not node.next_check
-        node.next_check = 2 * len(self.graph.members[facet])
+        node.next_check = 2 * self.graph.member_count(facet)
         home = self.groups.by_number[node.group] if node.is_template else None
         if home is not None:
             if home.number in alone:

@@ -9,9 +9,11 @@ from typing import Any, Final
 import msgspec
 
 from streams.campaigns.campaign import Campaign
+from streams.campaigns.graph_rows import pack_accounts, pack_facets, put_accounts
 from streams.campaigns.group import Group
 from streams.campaigns.groups import Groups
-from streams.campaigns.link_graph import AccountNode, FacetNode, LinkGraph
+from streams.campaigns.link_graph import LinkGraph
+from streams.campaigns.link_nodes import FacetNode
 from streams.contracts.records import ControlEntry
 from streams.engine.marked_rows import MARKER, MarkedRows
 from streams.engine.minute_inbox import InboxState
@@ -52,14 +54,20 @@ class CampaignsState:
         self._labels: set[str] = set()
         self._disputes = False
         self._facets: set[int] = set()
-        self._accounts: set[str] = set()
+        self._accounts: set[int] = set()
+        self._restored: dict[str, bytes] = {}
         self._groups: set[int] = set()
         self._standing: set[str] = set()
         self._flushed: InboxState | None = None
         self._restoring = MarkedRows()
 
     def touch(self, facets: Iterable[int], accounts: Iterable[str] = ()) -> None:
-        """Mark facets and accounts as changed."""
+        """Mark facets, by their hash, and accounts, by their id, as changed."""
+        self._facets.update(map(self.graph.facet_numbers.__getitem__, facets))
+        self._accounts.update(map(self.graph.numbers.__getitem__, accounts))
+
+    def touch_numbers(self, facets: Iterable[int], accounts: Iterable[int]) -> None:
+        """Mark facets and accounts, by their numbers, as changed."""
         self._facets.update(facets)
         self._accounts.update(accounts)
 
@@ -70,7 +78,7 @@ class CampaignsState:
     def merged_group(self, into: int, source: Group) -> None:
         """Mark what a merge of ``source`` changed."""
         self._groups.update((into, source.number))
-        self._facets.update(source.facets)
+        self.touch(source.facets)
 
     def stand(self, account: str, standing: Standing) -> None:
         """Set an account's standing action."""
@@ -179,11 +187,10 @@ class CampaignsState:
             rows.append(_ENTRY + entry_id.encode(), _pack_or_none(entry))
         self._entries.clear()
         self._put_label_rows(rows)
-        for facet in sorted(self._facets):
-            rows.append(_FACET + _number(facet), _pack(self.graph.facets[facet]))
-        for account in sorted(self._accounts):
-            node = self.graph.accounts[account]
-            rows.append(_ACCOUNT + account.encode(), _pack(node))
+        for facet, packed in pack_facets(self.graph, sorted(self._facets)):
+            rows.append(_FACET + _number(facet), packed)
+        ids, values = pack_accounts(self.graph, sorted(self._accounts))
+        rows.extend([_ACCOUNT + account for account in ids], values)
         for number in sorted(self._groups):
             group = self.groups.by_number.get(number)
             campaign = self.campaigns.get(number)
@@ -229,7 +236,7 @@ class CampaignsState:
         elif kind == _FACET and value is not None:
             self.graph.facets[_as_number(rest)] = _unpack(value, FacetNode)
         elif kind == _ACCOUNT and value is not None:
-            self.graph.put_account(rest.decode(), _unpack(value, AccountNode))
+            self._restored[rest.decode()] = value
         elif kind == _STANDING and value is not None:
             self.standing[rest.decode()] = _unpack(value, Standing)
         elif kind in (_GROUP, _CAMPAIGN):
@@ -264,6 +271,9 @@ class CampaignsState:
             if standing.rung is not None
         ]
         heapify(self._ends)
+        # Of which kind a facet is may be told in a later row than who uses it.
+        put_accounts(self.graph, self._restored)
+        self._restored.clear()
         self.groups.recount_all()
 
 

@@ -8,14 +8,17 @@ canaries say whether it is to be enforced (`streams.engine.publisher` does the r
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
 
 from streams.campaigns.campaign import Campaign
 from streams.campaigns.group import Group
 from streams.campaigns.groups import Groups
 from streams.campaigns.label_features import label_features
-from streams.campaigns.link_graph import AccountNode
+from streams.campaigns.link_views import AccountView
 from streams.campaigns.member_features import MemberScale
 from streams.contracts.records import Mode
 from streams.contracts.time_units import MINUTES_PER_DAY, MINUTES_PER_HOUR
@@ -93,27 +96,34 @@ class Decider:
         self._least_e_value = min((step.e_value for step in every), default=0.0)
 
     def decide(
-        self, minute: int, group: Group, campaign: Campaign, accounts: Sequence[str]
+        self,
+        minute: int,
+        group: Group,
+        campaign: Campaign,
+        accounts: npt.NDArray[np.int64],
     ) -> Iterator[Output]:
-        """Move accounts of a campaign as their own evidence carries them."""
+        """Move accounts of a campaign, by number, as their evidence carries them."""
         if campaign.is_resting(minute, self._policy.cool_off_minutes):
             return
-        standings, profile = self._state.standing, self._groups.profile(group)
-        of_group = group.uses
+        standings, names = self._state.standing, self._groups.graph.names
+        of_group, slack = group.uses, self._scale.slack
         # What all its accounts have behind them; the rest is each one's own.
-        behind = Evidence(
-            minute, 0, math.inf, campaign.confirmations, campaign.is_one_site
-        )
-        for account in accounts:
+        behind = math.inf, campaign.confirmations, campaign.is_one_site
+        scores, facts = self._groups.profile(group).look(accounts, self._scale)
+        for at, (number, score) in enumerate(
+            zip(accounts.tolist(), scores, strict=True)
+        ):
+            account = names[number]
             standing, uses = standings.get(account), of_group[account]
             if standing is not None and standing.released_uses:
                 uses = standing.fresh_uses(uses)
-            least = self._least_moving(standing, behind._replace(uses=uses))
+            least = self._least_moving(standing, Evidence(minute, uses, *behind))
             if least is None or uses < self._fewest_uses:
                 continue
-            if least and profile.is_below(account, self._scale, self._limit(least)):
-                continue
-            yield from self._decide(self._case(account, minute, group, campaign))
+            if least and score <= self._limit(least) - slack:
+                continue  # it is plain, whatever rounding does
+            case = self._case(account, minute, group, campaign, facts[at])
+            yield from self._decide(case)
 
     def _least_moving(self, standing: Standing | None, seen: Evidence) -> float | None:
         """Tell cheaply from which e-value on an account moves; None: whatever it is.
@@ -163,10 +173,15 @@ class Decider:
         )
 
     def _case(
-        self, account: str, minute: int, group: Group, campaign: Campaign
+        self,
+        account: str,
+        minute: int,
+        group: Group,
+        campaign: Campaign,
+        facts: npt.NDArray[np.float64] | None = None,
     ) -> Case:
         standing = self._state.standing.get(account) or Standing()
-        member = self._groups.profile(group).member(account)
+        member = self._groups.profile(group).member(account, facts)
         node = self._groups.graph.accounts[account]
         caution = self._caution(node, member)
         evidence = Evidence(
@@ -178,7 +193,7 @@ class Decider:
         )
         return Case(account, node, standing, evidence, group, campaign, member, caution)
 
-    def _caution(self, node: AccountNode, member: Mapping[str, float]) -> float:
+    def _caution(self, node: AccountView, member: Mapping[str, float]) -> float:
         """Tell by what labels lower an account's evidence; without labels by nothing.
 
         See `streams.models.label_model` for why what is left is still an e-value.

@@ -15,7 +15,6 @@ from typing import Any, Final, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from streams.campaigns.link_graph import Link
 from streams.campaigns.model_mix import ToldUses
 from streams.contracts.column_batch import Columns, read_columns
 from streams.features.account_row import FACET_KINDS, INFRASTRUCTURE_KINDS
@@ -25,7 +24,6 @@ from streams.models.families import FAMILIES
 __all__ = [
     "LINK_COLUMNS",
     "LINK_TEXTS",
-    "FacetState",
     "LinkNews",
     "MinuteLinks",
 ]
@@ -72,33 +70,22 @@ LINK_TEXTS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Columns of each table that are numbers of texts; ``name`` is the facet's."""
 
-_FAMILY_LISTS: Final = [
-    sorted(name for bit, name in enumerate(FAMILIES) if code >> bit & 1)
-    for code in range(1 << len(FAMILIES))
-]
-
 Column = npt.NDArray[Any]
-
-
-FacetState = tuple[int, int, str, int, int, float, list[str], int, int]
-"""A suspect facet at the end of a minute, and which of its links are told of.
-
-Facet, kind, name, degree, samples, distinct, families, and the bounds of its links
-among those of the minute. Plain tuples: there are too many for attributes.
-"""
 
 
 class MinuteLinks(NamedTuple):
     """All that is told of a minute, in order of facet and account, or of model.
 
-    ``accounts`` are those of the ``links``. ``models`` has uses of suspect templates
-    by facet, in order of the model; ``traffic`` are pairs of a model's hash and events.
+    ``facets`` are the columns of the suspect facets at its end, with the bounds
+    ``begin`` and ``end`` of each one's rows in ``links``. Accounts and names are
+    numbers of ``texts``. ``models`` has uses of suspect templates by facet, in order of
+    the model; ``traffic`` are pairs of a model's hash and events.
     """
 
     minute: int
-    facets: list[FacetState]
-    accounts: list[str]
-    links: list[Link]
+    facets: dict[str, Column]
+    links: dict[str, Column]
+    texts: dict[str, list[str]]
     models: dict[int, list[ToldUses]]
     traffic: list[tuple[Any, ...]]
 
@@ -132,7 +119,7 @@ class LinkNews(NamedTuple):
             if len({len(column) for column in read.values()}) != 1:
                 raise ValueError(table)
         _check_below(tables["link"]["kind"], len(FACET_KINDS))
-        _check_below(tables["link"]["families"], len(_FAMILY_LISTS))
+        _check_below(tables["link"]["families"], 1 << len(FAMILIES))
         return cls(tables, texts)
 
     @property
@@ -194,54 +181,35 @@ class LinkNews(NamedTuple):
         return cls(joined, texts)
 
     def by_minute(self) -> Iterator[MinuteLinks]:
-        """Give what is told of each minute, in order.
-
-        Rows become objects minute by minute: those of a whole flush at once would not
-        stay in the processor's cache until they are used.
-        """
+        """Give what is told of each minute, in order."""
         link = _sorted(self.tables["link"], "facet", _ranks(self.texts, "account"))
         use = _sorted(self.tables["use"], "facet", _ranks(self.texts, "model"))
         traffic = _sorted(self.tables["traffic"], "model")
+        infrastructure = [link.pop(kind) for kind in INFRASTRUCTURE_KINDS]
+        link["infrastructure"] = np.stack(infrastructure, axis=1)
         facet_begin = run_starts(link["minute"], link["facet"])
-        state = {name: column[facet_begin] for name, column in link.items()}
+        state = {name: link[name][facet_begin] for name in _STATE_COLUMNS}
         state["begin"] = facet_begin
         state["end"] = np.append(facet_begin[1:], len(link["facet"]))
-        tables = (state, link, use, traffic)
+        own = {name: link[name] for name in _OWN_COLUMNS}
+        tables = ({"minute": link["minute"][facet_begin]}, link, use, traffic)
         minutes = np.unique(np.concatenate([table["minute"] for table in tables]))
         ends = [np.searchsorted(table["minute"], minutes, "right") for table in tables]
         begins = [np.append(0, end)[:-1] for end in ends]
         cuts = np.stack([minutes, *begins, *ends], axis=1)
         for minute, *cut in cuts.tolist():
             facets, links, uses, events = map(slice, cut[:4], cut[4:])
-            texts = self.texts["account"]
-            names = list(map(texts.__getitem__, link["account"][links].tolist()))
+            about = {name: column[facets] for name, column in state.items()}
+            about["begin"] = about["begin"] - links.start
+            about["end"] = about["end"] - links.start
             yield MinuteLinks(
                 minute,
-                self._facets(state, facets, links.start),
-                names,
-                self._links(names, link, links),
+                about,
+                {name: column[links] for name, column in own.items()},
+                self.texts,
                 self._models(use, uses),
                 _tuples(traffic, ("model", "events"), events),
             )
-
-    def _facets(
-        self, state: dict[str, Column], rows: slice, start: int
-    ) -> list[FacetState]:
-        if rows.start == rows.stop:
-            return []
-        columns: list[Any] = _lists(state, _STATE_COLUMNS, rows)
-        columns[_NAME] = map(self.texts["name"].__getitem__, columns[_NAME])
-        columns[-1] = map(_FAMILY_LISTS.__getitem__, columns[-1])
-        columns += [(state[name][rows] - start).tolist() for name in ("begin", "end")]
-        return list(zip(*columns, strict=True))
-
-    @staticmethod
-    def _links(names: list[str], link: dict[str, Column], rows: slice) -> list[Link]:
-        if not names:
-            return []
-        columns: list[Any] = [names, *_lists(link, _OWN_COLUMNS, rows)]
-        columns.append(_tuples(link, INFRASTRUCTURE_KINDS, rows))
-        return list(zip(*columns, strict=True))
 
     def _models(self, use: dict[str, Column], rows: slice) -> dict[int, list[ToldUses]]:
         models: dict[int, list[ToldUses]] = {}
@@ -257,10 +225,9 @@ class LinkNews(NamedTuple):
 _STATE_COLUMNS: Final = (
     *("facet", "kind", "name", "degree", "samples", "distinct", "families"),
 )
-_NAME: Final = _STATE_COLUMNS.index("name")
 _OWN_COLUMNS: Final = (
-    *("owner", "created", "first", "last", "count", "events", "templated"),
-    *("likeness", "slots"),
+    *("account", "owner", "created", "first", "last", "count", "events", "templated"),
+    *("likeness", "slots", "infrastructure"),
 )
 
 

@@ -135,7 +135,7 @@ class Publisher:
             minute,
             campaign,
             group,
-            self._state.graph,
+            self._state.groups,
             model_version=self._model,
             summary=f"released by {author}, with its {len(group.uses)} accounts",
         )
@@ -196,8 +196,7 @@ class Publisher:
         adds = 0
         hard = RUNGS.index(verdict.step.rung) >= HARD
         if hard and not standing.daily:
-            first = min((edge.first for edge in node.edges.values()), default=minute)
-            days = max((minute - first) / MINUTES_PER_DAY, 1.0)
+            days = max((minute - node.first) / MINUTES_PER_DAY, 1.0)
             adds = max(round(node.events / days), 1)
         stays = standing.rung is not None and standing.mode == "enforce"
         if stays and not adds and verdict.kind in ("extended", "republished"):

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from streams.campaigns.campaign import Campaign
 from streams.campaigns.group import Group
-from streams.campaigns.link_graph import AccountNode
+from streams.campaigns.link_views import AccountView
 from streams.policy.controls import Facts
 from streams.policy.ladder import Evidence, Step
 from streams.policy.policy import Scenario
@@ -24,7 +24,7 @@ class Case(NamedTuple):
     """
 
     account: str
-    node: AccountNode
+    node: AccountView
     standing: Standing
     evidence: Evidence
     group: Group
@@ -57,7 +57,7 @@ class Verdict(NamedTuple):
     step: Step
 
 
-def facts_of(account: str, node: AccountNode | None, campaign: str) -> Facts:
+def facts_of(account: str, node: AccountView | None, campaign: str) -> Facts:
     """Collect what operators' entries may be about.
 
     >>> facts_of("a", None, "dc-1")

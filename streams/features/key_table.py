@@ -57,6 +57,15 @@ class KeyTable:
     def __len__(self) -> int:
         return self._count
 
+    @property
+    def places(self) -> tuple[Keys, npt.NDArray[np.int32], np.uint64, np.uint64]:
+        """Keys and rows by place, and what places follow from, as `key_loops` wants.
+
+        A key begins to look at ``key * third >> fourth``, and goes on by one place more
+        each time; a row of -1 ends its way.
+        """
+        return self._keys, self._rows, _MIX, self._shift
+
     def find(self, keys: Keys) -> Rows:
         """Give the row of each key, -1 where it is not known."""
         if loops():
@@ -79,8 +88,7 @@ class KeyTable:
         from streams.features.key_loops import find_loop  # noqa: PLC0415  loads numba
 
         found = np.empty(len(keys), np.int64)
-        table = self._keys, self._rows, _MIX, self._shift
-        return found, find_loop(np.ascontiguousarray(keys), *table, found)
+        return found, find_loop(np.ascontiguousarray(keys), *self.places, found)
 
     def insert(self, keys: Keys, rows: Rows) -> None:
         """Add distinct keys that are not known, with their rows."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 from hypothesis import strategies as st
 from msgspec.structs import astuple
 
 from streams.campaigns.groups import Groups
-from streams.campaigns.link_graph import Edge, FacetNode, LinkGraph
+from streams.campaigns.link_columns import LinkRows
+from streams.campaigns.link_graph import LinkGraph
+from streams.campaigns.link_nodes import Edge, FacetNode
 from streams.features.account_row import TEMPLATE_KINDS
 
-__all__ = ["Use", "build", "edge", "use_lists"]
+__all__ = ["Use", "build", "edge", "put_link", "use_lists"]
 
 _MINUTE = 28_800_000
 _FACETS = 6
@@ -68,10 +71,30 @@ def build(
         account = f"account-{use.account}"
         created = -1 if use.account == 7 else _MINUTE - 999 * use.account
         first, last, count, slots, _ = astuple(edge(use))
-        own = (first, last, count, 99, 40, 7, slots, (0, 0, 0, 0))
-        groups.put_links(use.facet, [(account, use.account // 2, created, *own)])
+        own = {"first": first, "last": last, "count": count, "slots": slots}
+        own |= {"owner": use.account // 2, "created": created}
+        own |= {"events": 99, "templated": 40, "likeness": 7}
+        number = put_link(groups, account, use.facet, own)
         node = graph.facets[use.facet]
         node.degree = max(node.degree, len(graph.members[use.facet]) + use.times % 3)
         if node.is_template:
-            groups.recount(groups.of_template(use.facet, _MINUTE), account)
+            group = groups.of_template(use.facet, _MINUTE)
+            groups.recount({group.number: [number]})
     return graph, groups
+
+
+def put_link(
+    groups: Groups,
+    account: str,
+    facet: int,
+    told: dict[str, Any],
+    infrastructure: tuple[int, int, int, int] = (0, 0, 0, 0),
+) -> int:
+    """Put one membership; give the number of its account."""
+    number = groups.graph.number(account)
+    columns = {name: np.array([value]) for name, value in told.items()}
+    columns["account"] = np.array([number])
+    columns["facet"] = np.array([groups.graph.facet_numbers[facet]])
+    columns["infrastructure"] = np.array([infrastructure], np.uint64)
+    groups.put_links(LinkRows(**columns))
+    return number

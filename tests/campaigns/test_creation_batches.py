@@ -12,7 +12,6 @@ from scipy.stats import binom
 from streams.campaigns.creation_batches import (
     batch_pairs,
     batched_accounts,
-    opened_around,
     others_within,
     surprise,
 )
@@ -20,16 +19,13 @@ from streams.campaigns.creation_batches import (
 minutes = st.lists(st.integers(0, 5000), min_size=1, max_size=80)
 
 
-@given(minutes, st.data())
-def test_batch_mates_are_counted_within_half_an_hour_unless_there_is_a_rush(
-    created: list[int], data: st.DataObject
+@given(minutes, st.integers(0, 1440), st.data())
+def test_others_are_counted_on_either_side(
+    created: list[int], within: int, data: st.DataObject
 ) -> None:
     minute = data.draw(st.sampled_from(created))
-    near = sum(abs(each - minute) <= 30 for each in created) - 1
-    day = sum(abs(each - minute) <= 1440 for each in created) - 1
-    assert others_within(sorted(created), minute, 1440) == day
-    found = opened_around(sorted(created), minute)
-    assert found == (day, near if 4 * near >= day else 0)
+    near = sum(abs(each - minute) <= within for each in created) - 1
+    assert others_within(sorted(created), minute, within) == near
 
 
 @given(minutes, st.sampled_from([360, 1440]), st.integers(0, 10**6))

@@ -21,10 +21,10 @@ from streams.campaigns.link_graph import LinkGraph
 def _again(graph: LinkGraph, group: Group) -> tuple[LinkGraph, Group]:
     """Build the same in the opposite order, as a restart would."""
     copy = LinkGraph()
-    for facet in reversed(graph.facets):
-        copy.facets[facet] = graph.facets[facet]
-    for account in reversed(graph.accounts):
-        node = graph.accounts[account]
+    for facet in reversed([*graph.facets]):
+        copy.facets[facet] = graph.facets[facet].copy()
+    for account in reversed([*graph.accounts]):
+        node = graph.accounts[account].copy()
         edges = dict(reversed(node.edges.items()))
         node = msgspec.structs.replace(node, edges=edges)
         copy.put_account(account, node)
@@ -57,7 +57,7 @@ def test_further_accounts_of_an_organization_change_nothing(
         before = group_features(graph, group)
         whose = data.draw(st.sampled_from(sorted(group.uses)))
         for number in range(data.draw(st.integers(1, 5))):
-            copy = msgspec.structs.replace(graph.accounts[whose], edges={})
+            copy = msgspec.structs.replace(graph.accounts[whose].copy(), edges={})
             graph.put_account(f"{whose}-{number}", copy)
             group.uses[f"{whose}-{number}"] = group.uses[whose]
         assert group_features(graph, group) == before

@@ -12,7 +12,8 @@ from random_graphs import Use, build, use_lists
 from streams.campaigns.campaign import campaign_id
 from streams.campaigns.group import Group
 from streams.campaigns.groups import MIN_SHARED_ACCOUNTS, Groups
-from streams.campaigns.link_graph import LinkGraph, facet_label
+from streams.campaigns.link_graph import LinkGraph
+from streams.campaigns.link_views import facet_label
 
 
 def _true_uses(graph: LinkGraph, group: Group) -> dict[str, int]:

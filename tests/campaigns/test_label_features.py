@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.campaigns.label_features import label_features
-from streams.campaigns.link_graph import AccountNode, Edge, FacetNode, LinkGraph
+from streams.campaigns.link_graph import LinkGraph
+from streams.campaigns.link_nodes import AccountNode, Edge, FacetNode
 from streams.features.account_row import FACET_KINDS
 
 _counts = st.integers(0, 10**6)

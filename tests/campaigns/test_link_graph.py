@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+import msgspec
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_graphs import Use, build, edge, use_lists
 
-from streams.campaigns.link_graph import FacetNode
+from streams.campaigns.graph_rows import pack_accounts, pack_facets, put_accounts
+from streams.campaigns.group import Group
+from streams.campaigns.group_features import group_features
+from streams.campaigns.groups import Groups
+from streams.campaigns.link_graph import LinkGraph
+from streams.campaigns.link_nodes import FacetNode
+from streams.contracts.compiled import plain_numpy
+from streams.errors import StateError
 
 
 @given(use_lists())
@@ -42,28 +51,82 @@ def test_of_a_facet_its_members_are_the_users_with_evidence(uses: list[Use]) -> 
         assert graph.purity(facet) == len(members) / max(degree, len(members))
 
 
-@given(use_lists(), st.lists(st.booleans(), min_size=41, max_size=41))
-def test_sorted_edges_follow_every_change(uses: list[Use], asked: list[bool]) -> None:
-    graph, groups = build(uses[:1])
-    for use, ask in zip(uses, asked, strict=False):
-        build([use], graph, groups)
-        for account, node in graph.accounts.items() if ask else ():
-            found = graph.sorted_edges(account)
-            is_template = {f: graph.facets[f].is_template for f in node.edges}
-            assert found.templates == [f for f in node.edges if is_template[f]]
-            assert found.infrastructure == [f for f in node.edges if not is_template[f]]
-            assert found.first == min(each.first for each in node.edges.values())
-            assert graph.templates_of(account) == found.templates
+@given(use_lists())
+def test_an_account_is_the_sum_of_its_uses(uses: list[Use]) -> None:
+    graph, _ = build(uses)
+    for account, node in graph.accounts.items():
+        own = [use for use in uses if account == f"account-{use.account}"]
+        last = {use.facet: edge(use) for use in own}
+        assert {
+            f: msgspec.structs.replace(e, events=0) for f, e in node.edges.items()
+        } == last
+        assert node.first == min(each.first for each in node.edges.values())
+        for side in range(2):
+            listed = graph.facets_of(graph.numbers_of((account,)), side)
+            assert graph.facet.at.hash[listed].tolist() == [
+                facet
+                for facet in dict.fromkeys(use.facet for use in own)
+                if graph.facets[facet].is_template == (side == 0)
+            ]
 
 
 @given(use_lists())
-def test_an_account_that_is_set_anew_is_sorted_anew(uses: list[Use]) -> None:
+def test_users_are_counted_by_side(uses: list[Use]) -> None:
     graph, _ = build(uses)
-    use = uses[0]
-    account = f"account-{use.account}"
-    graph.sorted_edges(account)
-    node = graph.accounts[account]
-    node.edges = {use.facet: edge(use)}
-    graph.put_account(account, node)
-    assert graph.sorted_edges(account).templates == [use.facet]
-    assert not graph.sorted_edges(account).infrastructure
+    accounts = graph.numbers_of(graph.accounts)
+    for side in range(2):
+        facets, users = graph.users_of(accounts, side)
+        hashes = graph.facet.at.hash[facets].tolist()
+        found = dict(zip(hashes, users.tolist(), strict=True))
+        assert found == {
+            facet: len(members)
+            for facet, members in graph.members.items()
+            if graph.facets[facet].is_template == (side == 0)
+        }
+
+
+@given(use_lists())
+@settings(max_examples=30)
+def test_the_loops_do_without_a_compiler(uses: list[Use]) -> None:
+    with plain_numpy():
+        plain, plain_groups = build(uses)
+        features = [group_features(plain, one) for one in _listed(plain_groups)]
+    graph, groups = build(uses)
+    assert graph.accounts == plain.accounts
+    assert graph.facets == plain.facets
+    assert graph.members == plain.members
+    assert groups.by_number == plain_groups.by_number
+    assert [group_features(graph, one) for one in _listed(groups)] == features
+
+
+def _listed(groups: Groups) -> list[Group]:
+    return [groups.by_number[number] for number in sorted(groups.by_number)]
+
+
+@given(use_lists())
+def test_what_is_written_of_accounts_and_facets_comes_back(uses: list[Use]) -> None:
+    graph, groups = build(uses)
+    graph.named.update(dict.fromkeys(list(graph.accounts)[::2], "dc-2"))
+    ids, rows = pack_accounts(graph, graph.numbers_of(graph.accounts).tolist())
+    again = LinkGraph()
+    for facet, packed in pack_facets(graph, graph.facet_numbers.values()):
+        again.facets[facet] = msgspec.msgpack.decode(packed, type=FacetNode)
+    names = [account.decode() for account in ids]
+    put_accounts(again, dict(zip(names, rows, strict=True)))
+    assert again.accounts == graph.accounts
+    assert again.facets == graph.facets
+    assert again.members == graph.members
+    restored = Groups(again)
+    for number, group in groups.by_number.items():
+        slim = msgspec.structs.replace(group, uses={}, exchanges=0)
+        restored.by_number[number] = slim
+    restored.recount_all()
+    assert restored.by_number == groups.by_number
+
+
+@pytest.mark.parametrize("cut", [5, -1])
+def test_rows_of_another_layout_are_refused(cut: int) -> None:
+    graph, _ = build([Use(0, 1, 1, 0, 0, 0)])
+    _, rows = pack_accounts(graph, [0])
+    with pytest.raises(StateError, match="new app_id"):
+        put_accounts(LinkGraph(), {"account-0": rows[0][:cut]})

@@ -6,7 +6,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from streams.campaigns.link_graph import FacetNode, LinkGraph
+from streams.campaigns.link_graph import LinkGraph
+from streams.campaigns.link_nodes import FacetNode
 from streams.campaigns.model_mix import (
     KNOWN_AFTER,
     ModelMix,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from random_graphs import put_link
 
 from streams.campaigns.group_features import (
     FEATURES,
@@ -13,9 +14,9 @@ from streams.campaigns.group_features import (
     is_mixed,
 )
 from streams.campaigns.groups import Groups
-from streams.campaigns.link_graph import FacetNode, LinkGraph
+from streams.campaigns.link_graph import ABSORBED, LinkGraph
+from streams.campaigns.link_nodes import FacetNode
 from streams.campaigns.shared_infrastructure import (
-    ABSORBED,
     MAX_JOINING_DEGREE,
     SharedInfrastructure,
 )
@@ -47,8 +48,10 @@ class World:
         if name in self.graph.accounts:
             network, _, _, payment = self.graph.accounts[name].infrastructure
         network, payment = (network, facet) if facet > 100 else (facet, payment)
-        own = (200, 200, 1, account + 1, 0, 0, 1, (network, 0, 0, payment))
-        self.groups.put_links(facet, [(name, account % self._owners, 100, *own)])
+        own = {"owner": account % self._owners, "created": 100, "first": 200}
+        own |= {"last": 200, "count": 1, "events": account + 1, "templated": 0}
+        own |= {"likeness": 0, "slots": 1}
+        put_link(self.groups, name, facet, own, (network, 0, 0, payment))
         known = self.graph.facets[facet]
         known.degree = max(known.degree, len(self.graph.members[facet]))
 
@@ -172,7 +175,8 @@ def test_groups_hold_what_their_facets_hold(uses: Uses) -> None:
         world.grow(facet)
         group = world.sharing.group_of(facet)
         if group is not None:
-            world.groups.recount(group, f"account-{account}")
+            number = world.graph.numbers[f"account-{account}"]
+            world.groups.recount({group.number: [number]})
     taken = [facet for facets in world.found() for facet in facets]
     assert len(taken) == len(set(taken))
     for number, group in world.groups.by_number.items():
@@ -182,7 +186,7 @@ def test_groups_hold_what_their_facets_hold(uses: Uses) -> None:
         mixing = group_features(world.graph, group)["mixing"]
         assert is_mixed(world.graph, group) == (mixing > 0)
         counted = group.uses.copy()
-        for account in group.uses:
-            world.groups.recount(group, account)
+        accounts = world.graph.numbers_of(group.uses).tolist()
+        world.groups.recount({number: accounts})
         assert group.uses == counted
         assert all(world.graph.facets[f].group == number for f in group.facets)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from event_streams import Record, chunk, lists_of
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from streams.campaigns.model_mix import ModelUses
 from streams.contracts.stage_batch import decode_batch
 from streams.engine.facet_uses import SUM_COLUMNS, FacetNews
-from streams.engine.link_news import LinkNews
+from streams.engine.link_news import LinkNews, MinuteLinks
 from streams.engine.stage import Output, Row, Stage
 from streams.features.account_row import INFRASTRUCTURE_KINDS
 
@@ -200,7 +200,7 @@ class LinkRow(NamedTuple):
     degree: int
     samples: int
     distinct: float
-    families: list[str]
+    families: int
     owner: int
     created: int
     first: int
@@ -227,10 +227,12 @@ def link_rows(payload: bytes) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
     for told in LinkNews.read(payload).by_minute():
         at = told.minute
-        for facet, *state, begin, end in told.facets:
-            for account, *own in told.links[begin:end]:
-                row = LinkRow(at, facet, account, *state, *own)
-                rows.append((at, 0, facet, account, row))
+        for state, link in _linked(told):
+            link["account"] = told.texts["account"][link["account"]]
+            state["name"] = told.texts["name"][state["name"]]
+            link["infrastructure"] = tuple(link["infrastructure"])
+            row = LinkRow(at, **state, **link)
+            rows.append((at, 0, row.facet, row.account, row))
         for facet, models in told.models.items():
             for name, *uses in models:
                 row_ = UseRow(at, facet, name, ModelUses.by(*uses))
@@ -239,6 +241,17 @@ def link_rows(payload: bytes) -> list[tuple[Any, ...]]:
             row = UseRow(at, 0, model, ModelUses(events))
             rows.append((at, 2, model, "", row))
     return rows
+
+
+def _linked(told: MinuteLinks) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Give each link with the state of its facet, by the names of their columns."""
+    states = {name: column.tolist() for name, column in told.facets.items()}
+    begins, ends = states.pop("begin"), states.pop("end")
+    own = {name: column.tolist() for name, column in told.links.items()}
+    for number, (begin, end) in enumerate(zip(begins, ends, strict=True)):
+        for at in range(begin, end):
+            state = {name: column[number] for name, column in states.items()}
+            yield state, {name: column[at] for name, column in own.items()}
 
 
 def interleave(

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from streams.campaigns.campaign import Campaign
 from streams.campaigns.group import Group
 from streams.campaigns.groups import Groups
-from streams.campaigns.link_graph import AccountNode, LinkGraph
+from streams.campaigns.link_graph import LinkGraph
+from streams.campaigns.link_nodes import AccountNode
 from streams.contracts import decode_record
 from streams.contracts.records import Alert
 from streams.engine.campaign_alerts import (

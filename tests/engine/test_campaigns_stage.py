@@ -14,7 +14,7 @@ from lenient_reference import decisions, lenient_reference, news, trail
 from stage_runs import Run, Step, as_log, interleave, run, steps
 
 from streams.campaigns.groups import Groups
-from streams.campaigns.shared_infrastructure import ABSORBED
+from streams.campaigns.link_graph import ABSORBED
 from streams.contracts.records import Action, Alert
 from streams.contracts.stage_batch import StageBatch, encode_batch
 from streams.contracts.time_units import MINUTES_PER_DAY

@@ -6,7 +6,7 @@ import pytest
 from lenient_reference import lenient_reference
 
 from streams.campaigns.group import Group
-from streams.campaigns.link_graph import AccountNode, Edge, FacetNode
+from streams.campaigns.link_nodes import AccountNode, Edge, FacetNode
 from streams.engine.campaigns_stage import CampaignsStage
 from streams.engine.group_tests import LARGEST_SITE, MIN_OWNERS
 from streams.models.reference import GROUP_LOOKS

@@ -156,7 +156,7 @@ def test_a_label_of_many_speaks_for_a_few() -> None:
     graph = stage.state.graph
     for number in range(50):
         graph.accounts[f"more-{number}"] = msgspec.structs.replace(
-            graph.accounts["account-1"], edges={}
+            graph.accounts["account-1"].copy(), edges={}
         )
     owner = graph.accounts["account-1"].owner
     chosen = LabelEffects(stage.state, stage.decider)._accounts_of(

@@ -101,18 +101,20 @@ def test_minutes_are_told_in_order_of_facet_and_account(news: LinkNews) -> None:
     links = news.tables["link"]
     told = list(news.by_minute())
     assert [one.minute for one in told] == sorted({one.minute for one in told})
-    assert sum(len(one.links) for one in told) == len(links["minute"])
+    assert sum(len(one.links["owner"]) for one in told) == len(links["minute"])
     assert sum(len(one.traffic) for one in told) == len(news.tables["traffic"]["model"])
     for one in told:
-        facets = [state[0] for state in one.facets]
+        facets = one.facets["facet"].tolist()
         assert facets == sorted(set(facets))
+        accounts = [one.texts["account"][at] for at in one.links["account"].tolist()]
+        bounds = one.facets["begin"].tolist(), one.facets["end"].tolist()
         keys = [
             (facet, account)
-            for facet, *_, begin, end in one.facets
-            for account in one.accounts[begin:end]
+            for facet, begin, end in zip(facets, *bounds, strict=True)
+            for account in accounts[begin:end]
         ]
         assert keys == sorted(keys)
-        assert len(keys) == len(one.links)
+        assert len(keys) == len(accounts)
 
 
 def _many(length: int) -> LinkNews:
