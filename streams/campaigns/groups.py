@@ -28,6 +28,7 @@ from streams.campaigns.member_features import GroupProfile
 
 __all__ = [
     "MIN_ABSORBED",
+    "MIN_ABSORBED_ACCOUNTS",
     "MIN_OVERLAP",
     "MIN_PURITY",
     "MIN_SHARED_ACCOUNTS",
@@ -46,6 +47,11 @@ campaign use a popular app, or end with a common sentence, which joins nobody.""
 
 MIN_ABSORBED: Final = 0.8
 """Share of a group's accounts that a found campaign must have to take it in."""
+
+MIN_ABSORBED_ACCOUNTS: Final = 20
+"""Accounts that this share must be of, or a half of the campaign. The first five users
+of a common sentence are a large campaign's now and then, and of thousands of sentences
+many; all who write one of them later would be linked to it."""
 
 MIN_SIBLING: Final = 0.3
 """Share of the smaller of two found campaigns' accounts that makes them one."""
@@ -214,8 +220,9 @@ class Groups:
             # Both were found already: this is about identity, not about evidence.
             return shared >= MIN_SIBLING * len(small.uses)
         if large.number in campaigns:
-            # A campaign takes in what is wholly its own, however small.
-            return shared >= MIN_ABSORBED * len(small.uses)
+            # A campaign takes in what is wholly its own.
+            enough = min(MIN_ABSORBED_ACCOUNTS, len(large.uses) // 2)
+            return shared >= max(enough, MIN_ABSORBED * len(small.uses))
         union = len(small.uses) + len(large.uses) - shared
         return shared >= MIN_OVERLAP * union
 
