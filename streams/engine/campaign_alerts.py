@@ -32,8 +32,8 @@ MOST_NAMED: Final = 1000
 500 characters. The next alert names the others."""
 
 _ONE_SITE: Final = (
-    "; nearly all have the same payment and the same network: is it one customer that "
-    "sends no organization ids?"
+    "; most have the same payment and the same network: is it one customer that sends "
+    "no organization ids?"
 )
 
 

@@ -37,6 +37,7 @@ __all__ = [
     "DETECTOR_OF",
     "GROUP_LOOKS",
     "MEMBER_E_VALUES",
+    "MOST_OF_A_GROUP",
     "ONE_SITE",
     "STRATA",
     "WEIGHTS",
@@ -94,6 +95,10 @@ ONE_SITE: Final = 0.8
 """Share of a group's accounts with one payment or one network, from which one customer
 or one school explains it, whatever organization ids are missing."""
 
+MOST_OF_A_GROUP: Final = 0.6
+"""Share of a group's accounts with one payment, and with one network, from which it may
+be one customer at one place, and others who use its wording."""
+
 SHARING: Final = 0.02
 """Share of a group's accounts, discounted by other users, that have payments or
 networks in common."""
@@ -121,15 +126,18 @@ def stratum_of(features: Mapping[str, float]) -> str:
 
 
 def is_one_site(features: Mapping[str, float]) -> bool:
-    """Tell whether nearly a whole group has the same payment and the same network.
+    """Tell whether most of a group have the same payment, and most the same network.
 
-    A company that sends no organization ids looks so. A campaign may well pay with one
-    token, but hardly from one network.
+    A company that sends no organization ids looks so, also where others that use its
+    wording are in its group. A campaign may well pay with one token, but hardly from
+    one network.
 
     >>> is_one_site({"payer": 1.0, "place": 0.2}), is_one_site({"payer": 1, "place": 1})
     (False, True)
     """
-    return min(features.get("payer", 0.0), features.get("place", 0.0)) >= ONE_SITE
+    return (
+        min(features.get("payer", 0.0), features.get("place", 0.0)) >= MOST_OF_A_GROUP
+    )
 
 
 class Prior(msgspec.Struct, frozen=True):

@@ -72,7 +72,7 @@ def explain(
     step = None if decided is None else _step(decided, known.policies, notes)
     if test is not None and is_one_site(_of_group(test)):
         notes.append(
-            "nearly all accounts of the campaign have the same payment and the same "
+            "most accounts of the campaign have the same payment and the same "
             "network: rungs with several_sites are closed to them"
         )
     standing = _standing(subject, own, known.actions.get(subject), campaign)

@@ -99,8 +99,8 @@ class Evidence(NamedTuple):
     """What speaks against one account in ``minute``.
 
     ``uses`` counts its own templated exchanges, ``confirmations`` the looks that
-    confirmed its campaign; ``one_site``: nearly all of that has one payment and
-    one network.
+    confirmed its campaign; ``one_site``: most of that may be one
+    customer at one place (`streams.models.reference.is_one_site`).
     """
 
     minute: int
