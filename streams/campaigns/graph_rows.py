@@ -16,7 +16,8 @@ import numpy.typing as npt
 from streams.campaigns.link_columns import LinkRows
 from streams.campaigns.link_graph import LinkGraph
 from streams.campaigns.link_loops import edges_loop
-from streams.campaigns.link_views import FacetView
+from streams.campaigns.link_nodes import FacetNode
+from streams.campaigns.link_views import FAMILY_LISTS
 from streams.errors import StateError
 from streams.features.account_row import INFRASTRUCTURE_KINDS
 from streams.features.whole_rows import row_bytes
@@ -49,6 +50,8 @@ _EDGE: Final = np.dtype(
         ("events", "<u4"),
     ]
 )
+_OF_FACET: Final = ("kind", "degree", "samples", "distinct", "families", "next_check",
+                    "next_joining")  # fmt: skip
 _OF_EDGE: Final = ("slots", "first", "last", "count", "events")
 
 Ints = npt.NDArray[np.int64]
@@ -56,9 +59,14 @@ Ints = npt.NDArray[np.int64]
 
 def pack_facets(graph: LinkGraph, facets: Iterable[int]) -> list[tuple[int, bytes]]:
     """Give hash and row of facets, by number."""
-    pack = msgspec.msgpack.encode
-    views = (FacetView(graph, number) for number in facets)
-    return [(view.hash, pack(view.copy())) for view in views]
+    numbers, at, pack = list(facets), graph.facet.at, msgspec.msgpack.encode
+    held = {name: getattr(at, name)[numbers].tolist() for name in _OF_FACET}
+    held["name"] = [graph.facet_names[number] for number in numbers]
+    held["families"] = [FAMILY_LISTS[bits] for bits in held["families"]]
+    held["group"] = [graph.group_at(seat) for seat in at.home[numbers].tolist()]
+    hashes = at.hash[numbers].tolist()
+    fields = zip(*(held[name] for name in FacetNode.__struct_fields__), strict=True)
+    return [(facet, pack(row)) for facet, row in zip(hashes, fields, strict=True)]
 
 
 def pack_accounts(

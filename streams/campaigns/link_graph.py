@@ -188,7 +188,9 @@ class LinkGraph:
 
     def purity(self, facet: int) -> float:
         """Share of a facet's accounts that bear evidence, 0 to 1."""
-        return self.facets[facet].purity(self.member_count(facet))
+        number, at = self.facet_numbers[facet], self.facet.at
+        members, degree = int(at.members[number]), int(at.degree[number])
+        return members / degree if members < degree else float(members > 0)
 
     def member_count(self, facet: int) -> int:
         """Count the accounts that use a known facet."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from streams.campaigns.link_graph import LinkGraph
 
 __all__ = [
+    "FAMILY_LISTS",
     "AccountView",
     "Accounts",
     "FacetView",
@@ -29,10 +30,11 @@ __all__ = [
 ]
 
 _TEMPLATES: Final = len(TEMPLATE_KINDS)
-_FAMILY_LISTS: Final = [
+FAMILY_LISTS: Final = [
     sorted(name for bit, name in enumerate(FAMILIES) if code >> bit & 1)
     for code in range(1 << len(FAMILIES))
 ]
+"""The families that each number has the bits of, sorted."""
 
 
 def family_bits(families: list[str]) -> int:
@@ -106,7 +108,7 @@ class FacetView(_View):
     @property
     def families(self) -> list[str]:
         """The families that its prompts are of."""
-        return _FAMILY_LISTS[self.graph.facet.at.families[self.place]]
+        return FAMILY_LISTS[self.graph.facet.at.families[self.place]]
 
     @property
     def group(self) -> int:

@@ -86,6 +86,10 @@ _MOST_MODELS: Final = 32
 MoveKind = Literal["taken_up", "ahead", "shifted"]
 
 
+ToldUses = tuple[str, int, int, int]
+"""Uses as they are told: model, by how many owners, owner if one, exchanges."""
+
+
 class ModelUses(NamedTuple):
     """Uses of a model in a minute: by which owners, and by how many unnamed ones."""
 
@@ -94,11 +98,16 @@ class ModelUses(NamedTuple):
     unnamed: int = 0
 
     @classmethod
-    def by(cls, owners: int, owner: int, exchanges: int) -> ModelUses:
-        """Make it of uses by so many owners; ``owner`` is named if it is one."""
-        named = owners == 1
-        whose = frozenset({owner} if named else ())
-        return cls(exchanges, whose, 0 if named else owners)
+    def of(cls, told: Iterable[ToldUses]) -> ModelUses:
+        """Make it of uses by so many owners each; an owner is named if it is one."""
+        exchanges, unnamed, named = 0, 0, set[int]()
+        for _, owners, owner, count in told:
+            exchanges += count
+            if owners == 1:
+                named.add(owner)
+            else:
+                unnamed += owners
+        return cls(exchanges, frozenset(named), unnamed)
 
     def and_also(self, other: ModelUses) -> ModelUses:
         """Put other uses of the same model and minute with them."""
@@ -364,10 +373,6 @@ class ModelMix(msgspec.Struct, array_like=True):
             yield Move("shifted", model, share, others)
 
 
-ToldUses = tuple[str, int, int, int]
-"""Uses as they are told: model, by how many owners, owner if one, exchanges."""
-
-
 class TemplateUses(NamedTuple):
     """Uses of a template of some kind in a minute, once for each model."""
 
@@ -380,12 +385,13 @@ def uses_by_group(
 ) -> dict[int, list[TemplateUses]]:
     """Sort a minute's uses of suspect templates, by facet, into those of each group."""
     groups: dict[int, list[TemplateUses]] = {}
-    home, kind = graph.facet.at.home, graph.facet.at.kind
-    for facet, uses in models.items():
-        number = graph.facet_numbers.get(facet)
-        if number is not None:
-            own = groups.setdefault(graph.group_at(int(home[number])), [])
-            own.append(TemplateUses(int(kind[number]), uses))
+    known = [facet for facet in models if facet in graph.facet_numbers]
+    numbers = [graph.facet_numbers[facet] for facet in known]
+    homes = graph.facet.at.home[numbers].tolist()
+    kinds = graph.facet.at.kind[numbers].tolist()
+    for facet, home, kind in zip(known, homes, kinds, strict=True):
+        own = groups.setdefault(graph.group_at(home), [])
+        own.append(TemplateUses(kind, models[facet]))
     return groups
 
 
@@ -396,19 +402,20 @@ def pooled_models(templates: Iterable[TemplateUses]) -> dict[str, ModelUses]:
     of them: for each model the kind with most uses of it speaks. Exchanges with
     different models are different ones.
     """
-    kinds: dict[int, dict[str, ModelUses]] = {}
+    kinds: dict[int, dict[str, list[ToldUses]]] = {}
     for kind, uses in templates:
-        pooled = kinds.setdefault(kind, {})
-        for model, *told in uses:
-            used = ModelUses.by(*told)
-            before = pooled.get(model)
-            pooled[model] = used if before is None else before.and_also(used)
-    spoken: dict[str, ModelUses] = {}
+        told = kinds.setdefault(kind, {})
+        for one in uses:
+            told.setdefault(one[0], []).append(one)
+    spoken: dict[str, tuple[int, list[ToldUses]]] = {}
     for kind in sorted(kinds):
-        for model, used in kinds[kind].items():
-            if used.exchanges > spoken.get(model, _UNUSED).exchanges:
-                spoken[model] = used
-    return spoken
+        for model, some in kinds[kind].items():
+            exchanges = sum([one[3] for one in some])
+            if model not in spoken or exchanges > spoken[model][0]:
+                spoken[model] = exchanges, some
+    return {
+        model: ModelUses.of(some) for model, (total, some) in spoken.items() if total
+    }
 
 
 def _bet(

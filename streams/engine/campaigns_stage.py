@@ -126,7 +126,7 @@ class CampaignsStage(MinuteStage[Output]):
 
     def _by_minute(self, rows: list[LinkNews]) -> Iterator[tuple[int, MinuteLinks]]:
         if rows:
-            for told in LinkNews.join(rows).by_minute():
+            for told in LinkNews.join(rows).by_minute(self.graph):
                 yield told.minute, told
 
     def _outputs(self, news: list[Output], closed: int) -> list[Output]:
@@ -245,27 +245,16 @@ class CampaignsStage(MinuteStage[Output]):
 
     def _put(self, told: MinuteLinks) -> _Put:
         """Take the states of facets and of accounts, and their memberships."""
-        graph, state, link = self.graph, told.facets, told.links
-        names, texts = told.texts["name"], told.texts["account"]
-        about = (state[name].tolist() for name in ("facet", "kind", "name"))
-        numbers = [
-            graph.facet_number(facet, kind, names[name])
-            for facet, kind, name in zip(*about, strict=True)
-        ]
-        facets = np.array(numbers, np.int64)
-        at, begin, end = graph.facet.at, state["begin"], state["end"]
+        state, at = told.facets, self.graph.facet.at
+        facets, begin, end = state["number"], state["begin"], state["end"]
         at.degree[facets], at.samples[facets] = state["degree"], state["samples"]
         at.distinct[facets], at.families[facets] = state["distinct"], state["families"]
-        named = map(texts.__getitem__, link["account"].tolist())
-        accounts = list(map(graph.number, named))
-        numbered = {
-            "account": np.array(accounts, np.int64),
-            "facet": np.repeat(facets, end - begin),
-        }
-        if accounts:
-            self.groups.put_links(LinkRows(**(link | numbered)))
+        if len(facets):
+            of = np.repeat(facets, end - begin)
+            self.groups.put_links(LinkRows(facet=of, **told.links))
         members = at.members[facets]
         grown = (members >= _FEWEST_COMPARED) & (members >= at.next_check[facets])
+        accounts = told.links["account"].tolist()
         return _Put(facets, begin, end, accounts, grown)
 
     def _link_groups(self, facet: int, alone: set[int]) -> Iterator[tuple[int, int]]:

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from streams.campaigns.link_graph import LinkGraph
 from streams.campaigns.model_mix import ToldUses
 from streams.contracts.column_batch import Columns, read_columns
 from streams.features.account_row import FACET_KINDS, INFRASTRUCTURE_KINDS
@@ -77,15 +78,14 @@ class MinuteLinks(NamedTuple):
     """All that is told of a minute, in order of facet and account, or of model.
 
     ``facets`` are the columns of the suspect facets at its end, with the bounds
-    ``begin`` and ``end`` of each one's rows in ``links``. Accounts and names are
-    numbers of ``texts``. ``models`` has uses of suspect templates by facet, in order of
-    the model; ``traffic`` are pairs of a model's hash and events.
+    ``begin`` and ``end`` of each one's rows in ``links``. Accounts and the ``number``
+    of a facet are those of the graph. ``models`` has uses of suspect templates by
+    facet, in order of the model; ``traffic`` are pairs of a model's hash and events.
     """
 
     minute: int
     facets: dict[str, Column]
     links: dict[str, Column]
-    texts: dict[str, list[str]]
     models: dict[int, list[ToldUses]]
     traffic: list[tuple[Any, ...]]
 
@@ -180,8 +180,11 @@ class LinkNews(NamedTuple):
                 joined[table][name] = np.concatenate(numbers)
         return cls(joined, texts)
 
-    def by_minute(self) -> Iterator[MinuteLinks]:
-        """Give what is told of each minute, in order."""
+    def by_minute(self, graph: LinkGraph) -> Iterator[MinuteLinks]:
+        """Give what is told of each minute, in order, by the numbers of a graph.
+
+        Accounts and facets that it does not know get their numbers in it.
+        """
         link = _sorted(self.tables["link"], "facet", _ranks(self.texts, "account"))
         use = _sorted(self.tables["use"], "facet", _ranks(self.texts, "model"))
         traffic = _sorted(self.tables["traffic"], "model")
@@ -189,9 +192,12 @@ class LinkNews(NamedTuple):
         link["infrastructure"] = np.stack(infrastructure, axis=1)
         facet_begin = run_starts(link["minute"], link["facet"])
         state = {name: link[name][facet_begin] for name in _STATE_COLUMNS}
+        state["number"] = self._numbers(graph, state, link["name"][facet_begin])
         state["begin"] = facet_begin
         state["end"] = np.append(facet_begin[1:], len(link["facet"]))
         own = {name: link[name] for name in _OWN_COLUMNS}
+        accounts = [graph.number(account) for account in self.texts["account"]]
+        own["account"] = np.array(accounts, np.int64)[link["account"]]
         tables = ({"minute": link["minute"][facet_begin]}, link, use, traffic)
         minutes = np.unique(np.concatenate([table["minute"] for table in tables]))
         ends = [np.searchsorted(table["minute"], minutes, "right") for table in tables]
@@ -206,10 +212,21 @@ class LinkNews(NamedTuple):
                 minute,
                 about,
                 {name: column[links] for name, column in own.items()},
-                self.texts,
                 self._models(use, uses),
                 _tuples(traffic, ("model", "events"), events),
             )
+
+    def _numbers(
+        self, graph: LinkGraph, state: dict[str, Column], names: Column
+    ) -> Column:
+        """Give the numbers of the facets of some states."""
+        facets, first, which = np.unique(
+            state["facet"], return_index=True, return_inverse=True
+        )
+        texts = [self.texts["name"][name] for name in names[first].tolist()]
+        about = facets.tolist(), state["kind"][first].tolist(), texts
+        numbers = list(map(graph.facet_number, *about))
+        return np.array(numbers, np.int64)[which]
 
     def _models(self, use: dict[str, Column], rows: slice) -> dict[int, list[ToldUses]]:
         models: dict[int, list[ToldUses]] = {}
@@ -223,7 +240,7 @@ class LinkNews(NamedTuple):
 
 
 _STATE_COLUMNS: Final = (
-    *("facet", "kind", "name", "degree", "samples", "distinct", "families"),
+    *("facet", "kind", "degree", "samples", "distinct", "families"),
 )
 _OWN_COLUMNS: Final = (
     *("account", "owner", "created", "first", "last", "count", "events", "templated"),

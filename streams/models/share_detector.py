@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 __all__ = ["next_scores", "score", "steady_advantage"]
@@ -36,13 +37,25 @@ def next_scores(
     >>> next_scores([0.0], [10.0], uses=1, exchanges=10, tolerated=0.001)
     [9.14...]
     """
-    found = []
-    for before, multiple in zip(scores, multiples, strict=True):
+    factors = _factors(tuple(multiples), uses, exchanges, tolerated)
+    return [
+        min((before + 1) * factor, _LARGEST)
+        for before, factor in zip(scores, factors, strict=True)
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _factors(
+    multiples: tuple[float, ...], uses: int, exchanges: int, tolerated: float
+) -> tuple[float, ...]:
+    """Give what each bet multiplies its score by: looks are alike, minute by minute."""
+    factors = []
+    for multiple in multiples:
         gain = -exchanges * math.log1p((multiple - 1) * tolerated)
         if uses:  # as seldom
             gain = min(gain + uses * math.log(multiple), _LARGEST_GAIN)
-        found.append(min((before + 1) * math.exp(gain), _LARGEST))
-    return found
+        factors.append(math.exp(gain))
+    return tuple(factors)
 
 
 def score(scores: Sequence[float]) -> float:

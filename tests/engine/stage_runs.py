@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from event_streams import Record, chunk, lists_of
 from hypothesis import strategies as st
 
+from streams.campaigns.link_graph import LinkGraph
 from streams.campaigns.model_mix import ModelUses
 from streams.contracts.stage_batch import decode_batch
 from streams.engine.facet_uses import SUM_COLUMNS, FacetNews
@@ -224,18 +225,18 @@ class UseRow(NamedTuple):
 
 def link_rows(payload: bytes) -> list[tuple[Any, ...]]:
     """Read links, uses and traffic as sortable tuples; traffic has the facet 0."""
-    rows: list[tuple[Any, ...]] = []
-    for told in LinkNews.read(payload).by_minute():
+    graph, rows = LinkGraph(), list[tuple[Any, ...]]()
+    for told in LinkNews.read(payload).by_minute(graph):
         at = told.minute
         for state, link in _linked(told):
-            link["account"] = told.texts["account"][link["account"]]
-            state["name"] = told.texts["name"][state["name"]]
+            link["account"] = graph.names[link["account"]]
+            state["name"] = graph.facet_names[state.pop("number")]
             link["infrastructure"] = tuple(link["infrastructure"])
             row = LinkRow(at, **state, **link)
             rows.append((at, 0, row.facet, row.account, row))
         for facet, models in told.models.items():
             for name, *uses in models:
-                row_ = UseRow(at, facet, name, ModelUses.by(*uses))
+                row_ = UseRow(at, facet, name, ModelUses.of([(name, *uses)]))
                 rows.append((at, 1, facet, name, row_))
         for model, events in told.traffic:
             row = UseRow(at, 0, model, ModelUses(events))

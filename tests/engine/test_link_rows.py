@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stage_runs import link_rows
 
+from streams.campaigns.link_graph import LinkGraph
 from streams.contracts.column_batch import pack_columns, unpack_columns
 from streams.contracts.stage_batch import decode_batch
 from streams.engine.link_news import LINK_COLUMNS, LINK_TEXTS, LinkNews
@@ -91,7 +92,7 @@ def test_parts_are_joined_and_parted_by_minute(
     done, rest = joined.split(minute)
     assert sorted(_rows(done) + _rows(rest)) == _rows(joined)
     assert done.latest <= minute
-    assert all(told.minute > minute for told in rest.by_minute())
+    assert all(told.minute > minute for told in rest.by_minute(LinkGraph()))
     assert bool(done) == bool(_rows(done))
 
 
@@ -99,14 +100,15 @@ def test_parts_are_joined_and_parted_by_minute(
 @settings(max_examples=30)
 def test_minutes_are_told_in_order_of_facet_and_account(news: LinkNews) -> None:
     links = news.tables["link"]
-    told = list(news.by_minute())
+    graph = LinkGraph()
+    told = list(news.by_minute(graph))
     assert [one.minute for one in told] == sorted({one.minute for one in told})
     assert sum(len(one.links["owner"]) for one in told) == len(links["minute"])
     assert sum(len(one.traffic) for one in told) == len(news.tables["traffic"]["model"])
     for one in told:
         facets = one.facets["facet"].tolist()
         assert facets == sorted(set(facets))
-        accounts = [one.texts["account"][at] for at in one.links["account"].tolist()]
+        accounts = [graph.names[at] for at in one.links["account"].tolist()]
         bounds = one.facets["begin"].tolist(), one.facets["end"].tolist()
         keys = [
             (facet, account)
