@@ -115,7 +115,7 @@ def put_accounts(graph: LinkGraph, packed: Mapping[str, bytes]) -> None:
     facets = [graph.facet_numbers[facet] for facet in known.tolist()]
     of = np.repeat(np.arange(len(head)), head["edges"])
     columns: dict[str, Any] = {name: head[name][of] for name in _OF_ACCOUNT}
-    columns |= {name: edges[name] for name in _OF_EDGE}
+    columns |= {name: np.ascontiguousarray(edges[name]) for name in _OF_EDGE}
     columns |= {"account": numbers[of], "facet": np.array(facets, np.int64)[which]}
     graph.put(LinkRows(**columns))
     at = graph.account.at

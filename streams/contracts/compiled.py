@@ -83,6 +83,7 @@ def loop(function: FunctionT) -> FunctionT:
                 return function(*arguments)
         if compiled is None:
             compiled = jit(function)
+            vars(run)["compiled"] = compiled  # for who asks what was compiled
         return compiled(*arguments)
 
     return run  # type: ignore[return-value]  # the same arguments, the same result

@@ -12,13 +12,14 @@ from streams.engine.replay import Pipeline
 import numpy as np
 
 def signatures():
-    return {
-        f"{name}.{key}": len(found.signatures)
+    found = {
+        f"{name}.{key}": getattr(loop, "compiled", loop)
         for name, module in [*sys.modules.items()]
         if name.startswith("streams.") and name.endswith("_loops")
-        for key, found in vars(module).items()
-        if hasattr(found, "signatures")
+        for key, loop in vars(module).items()
+        if key.endswith("_loop")
     }
+    return {key: len(getattr(loop, "signatures", ())) for key, loop in found.items()}
 
 warm_up()
 warm = signatures()
@@ -26,8 +27,11 @@ pipeline = Pipeline()
 numbers = np.arange(3000)
 pipeline.feed(SyntheticEvents(own_facets=True).values(numbers % 700, numbers // 900))
 pipeline.flush()
-rows = pipeline.stages["llm.requests"][0].dirty_rows()
-Pipeline().stages["llm.requests"][0].restore(_as_read(rows))
+restored = Pipeline()
+for topic in ("llm.requests", "llm.links"):
+    rows = pipeline.stages[topic][0].dirty_rows()
+    restored.stages[topic][0].restore(_as_read(rows))
+    restored.stages[topic][0].restored()
 pipeline.close()
 print(json.dumps([warm, signatures()]))
 """
@@ -40,3 +44,6 @@ def test_nothing_is_left_to_compile_when_events_or_rows_come() -> None:
     warm, used = json.loads(done.stdout)
     assert any(count for count in warm.values())
     assert used == warm
+    of_graph = [name for name in warm if name.startswith("streams.campaigns.")]
+    assert of_graph
+    assert all(warm[name] for name in of_graph)
