@@ -8,7 +8,7 @@ import msgspec
 
 from streams.campaigns.group import Group
 from streams.campaigns.model_mix import ModelMix
-from streams.models.reference import is_one_site
+from streams.models.reference import is_one_network
 
 __all__ = ["Campaign", "campaign_id"]
 
@@ -48,9 +48,9 @@ class Campaign(msgspec.Struct, array_like=True):
         return self.identifier, *self.merged
 
     @property
-    def is_one_site(self) -> bool:
-        """Whether its last look says that it may be one customer at one place."""
-        return is_one_site(self.features)
+    def is_one_network(self) -> bool:
+        """Whether most of its accounts were on one network at its last look."""
+        return is_one_network(self.features)
 
     def release(self, minute: int) -> None:
         """Let its accounts be, until it is confirmed anew after the cool-off."""

@@ -11,6 +11,7 @@ nobody. How groups begin with payments and networks is told in
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Container, Iterable, Mapping
 from itertools import chain, islice
 from typing import Final
@@ -28,11 +29,13 @@ from streams.campaigns.member_features import GroupProfile
 
 __all__ = [
     "MIN_ABSORBED",
-    "MIN_ABSORBED_ACCOUNTS",
     "MIN_OVERLAP",
     "MIN_PURITY",
     "MIN_SHARED_ACCOUNTS",
+    "MOST_BY_CHANCE",
+    "RARELY",
     "Groups",
+    "is_own",
 ]
 
 MIN_SHARED_ACCOUNTS: Final = 5
@@ -48,10 +51,13 @@ campaign use a popular app, or end with a common sentence, which joins nobody.""
 MIN_ABSORBED: Final = 0.8
 """Share of a group's accounts that a found campaign must have to take it in."""
 
-MIN_ABSORBED_ACCOUNTS: Final = 20
-"""Accounts that this share must be of, or a half of the campaign. The first five users
-of a common sentence are a large campaign's now and then, and of thousands of sentences
-many; all who write one of them later would be linked to it."""
+MOST_BY_CHANCE: Final = 0.6
+"""Share of those who write a common sentence that a campaign may have though it is none
+of its wordings: a large one is most of the accounts that send such prompts at all."""
+
+RARELY: Final = 1e-5
+"""How seldom chance may bring about what makes a wording a campaign's own. There are
+thousands of sentences, and all who write one of them later would be linked to it."""
 
 MIN_SIBLING: Final = 0.3
 """Share of the smaller of two found campaigns' accounts that makes them one."""
@@ -73,6 +79,24 @@ MIN_PURITY: Final = 0.5
 """Share of a facet's accounts that must bear evidence before it joins groups."""
 
 Ints = npt.NDArray[np.int64]
+
+
+def is_own(count: int, accounts: int) -> bool:
+    """Tell whether a campaign has so many of some accounts by more than chance.
+
+    By Chernoff's bound for the binomial (Hoeffding 1963, theorem 1): chance would have
+    `MOST_BY_CHANCE` of them, and as many less often than `RARELY`.
+
+    >>> [next(n for n in range(1, 99) if is_own(n, n)), is_own(44, 48), is_own(43, 48)]
+    [23, True, False]
+    """
+    share = count / accounts
+    if share <= MOST_BY_CHANCE:
+        return False
+    gain = share * math.log(share / MOST_BY_CHANCE)
+    if share < 1:
+        gain += (1 - share) * math.log((1 - share) / (1 - MOST_BY_CHANCE))
+    return accounts * gain >= -math.log(RARELY)
 
 
 class Groups:
@@ -221,8 +245,9 @@ class Groups:
             return shared >= MIN_SIBLING * len(small.uses)
         if large.number in campaigns:
             # A campaign takes in what is wholly its own.
-            enough = min(MIN_ABSORBED_ACCOUNTS, len(large.uses) // 2)
-            return shared >= max(enough, MIN_ABSORBED * len(small.uses))
+            return shared >= MIN_ABSORBED * len(small.uses) and (
+                2 * shared >= len(large.uses) or is_own(shared, len(small.uses))
+            )
         union = len(small.uses) + len(large.uses) - shared
         return shared >= MIN_OVERLAP * union
 

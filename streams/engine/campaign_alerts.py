@@ -31,9 +31,9 @@ MOST_NAMED: Final = 1000
 """Accounts that an alert names at most, so that it stays below Kafka's 1 MB with ids of
 500 characters. The next alert names the others."""
 
-_ONE_SITE: Final = (
-    "; most have the same payment and the same network: is it one customer that sends "
-    "no organization ids?"
+_ONE_NETWORK: Final = (
+    "; most were last seen on one network: is it a school, or a customer that sends no "
+    "organization ids?"
 )
 
 
@@ -55,8 +55,8 @@ class CampaignAlerts:
             f"{len(group.uses)} accounts share {shared} and coordinate: "
             f"{group.exchanges} exchanges, e-value {campaign.e_value:.0f}"
         )
-        if campaign.is_one_site:
-            summary += _ONE_SITE
+        if campaign.is_one_network:
+            summary += _ONE_NETWORK
         return self._alert("campaign_found", minute, campaign, group, summary)
 
     def grown(self, minute: int, campaign: Campaign, group: Group) -> Iterator[Output]:

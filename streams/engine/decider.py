@@ -108,7 +108,7 @@ class Decider:
         standings, names = self._state.standing, self._groups.graph.names
         of_group, slack = group.uses, self._scale.slack
         # What all its accounts have behind them; the rest is each one's own.
-        behind = math.inf, campaign.confirmations, campaign.is_one_site
+        behind = math.inf, campaign.confirmations, campaign.is_one_network
         scores, facts = self._groups.profile(group).look(accounts, self._scale)
         for at, (number, score) in enumerate(
             zip(accounts.tolist(), scores, strict=True)
@@ -189,7 +189,7 @@ class Decider:
             standing.fresh_uses(group.uses[account]),
             cautious(self._reference.assess_member(member), caution),
             campaign.confirmations,
-            campaign.is_one_site,
+            campaign.is_one_network,
         )
         return Case(account, node, standing, evidence, group, campaign, member, caution)
 

@@ -46,7 +46,7 @@ __all__ = [
     "Reference",
     "detector_scores",
     "digest",
-    "is_one_site",
+    "is_one_network",
     "load_reference",
     "stratum_of",
 ]
@@ -96,8 +96,8 @@ ONE_SITE: Final = 0.8
 or one school explains it, whatever organization ids are missing."""
 
 MOST_OF_A_GROUP: Final = 0.6
-"""Share of a group's accounts with one payment, and with one network, from which it may
-be one customer at one place, and others who use its wording."""
+"""Share of a group's accounts on one network, from which it may be one customer or one
+school, and others who use its wording."""
 
 SHARING: Final = 0.02
 """Share of a group's accounts, discounted by other users, that have payments or
@@ -125,19 +125,17 @@ def stratum_of(features: Mapping[str, float]) -> str:
     return "sharing" if sharing >= SHARING else "templates"
 
 
-def is_one_site(features: Mapping[str, float]) -> bool:
-    """Tell whether most of a group have the same payment, and most the same network.
+def is_one_network(features: Mapping[str, float]) -> bool:
+    """Tell whether most of a group were last seen on the same network.
 
-    A company that sends no organization ids looks so, also where others that use its
-    wording are in its group. A campaign may well pay with one token, but hardly from
-    one network.
+    A company that sends no organization ids looks so, and a class, also where others
+    who use its wording are in its group. A campaign may well pay with one token, but
+    hardly works from one network.
 
-    >>> is_one_site({"payer": 1.0, "place": 0.2}), is_one_site({"payer": 1, "place": 1})
+    >>> is_one_network({"payer": 1.0, "place": 0.2}), is_one_network({"place": 0.7})
     (False, True)
     """
-    return (
-        min(features.get("payer", 0.0), features.get("place", 0.0)) >= MOST_OF_A_GROUP
-    )
+    return features.get("place", 0.0) >= MOST_OF_A_GROUP
 
 
 class Prior(msgspec.Struct, frozen=True):

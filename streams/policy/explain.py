@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from streams.contracts.records import Action, Alert, Decision
 from streams.contracts.time_units import MS_PER_MINUTE
 from streams.models.label_model import CAUTION, cautious
-from streams.models.reference import Reference, is_one_site
+from streams.models.reference import Reference, is_one_network
 from streams.policy.budget_ledger import ledger_date, ledger_entries
 from streams.policy.campaign_seen import campaign_seen, rejecting_test
 from streams.policy.counterfactual import Counterfactual, clear_account, clear_group
@@ -70,10 +70,10 @@ def explain(
         paid = rejecting_test(campaign, known.decisions, until, paid=True)
     notes: list[str] = []
     step = None if decided is None else _step(decided, known.policies, notes)
-    if test is not None and is_one_site(_of_group(test)):
+    if test is not None and is_one_network(_of_group(test)):
         notes.append(
-            "most accounts of the campaign have the same payment and the same "
-            "network: rungs with several_sites are closed to them"
+            "most accounts of the campaign were last seen on one network: rungs with "
+            "several_networks are closed to them"
         )
     standing = _standing(subject, own, known.actions.get(subject), campaign)
     action = known.actions.get(subject)

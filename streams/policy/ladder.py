@@ -38,7 +38,7 @@ _DAY: Final = MINUTES_PER_DAY
 class Step(msgspec.Struct, frozen=True):
     """One rung and what it takes to get there; ``minutes`` is how long it lasts.
 
-    ``several_sites``: only for campaigns that cannot be one customer at one place.
+    ``several_networks``: only for campaigns of which no network has most accounts.
     ``when`` is a further condition in CEL; empty means always.
     """
 
@@ -49,7 +49,7 @@ class Step(msgspec.Struct, frozen=True):
     minutes: int
     parameters: Mapping[str, str] = {}
     human_review: bool = False
-    several_sites: bool = False
+    several_networks: bool = False
     when: str = ""
 
 
@@ -62,7 +62,7 @@ LADDER: Final[tuple[Step, ...]] = (
         confirmations=1,
         minutes=_DAY,
         parameters={"requests_per_minute": "6"},
-        several_sites=True,
+        several_networks=True,
     ),
     Step(
         "challenge",
@@ -70,7 +70,7 @@ LADDER: Final[tuple[Step, ...]] = (
         e_value=300,
         confirmations=2,
         minutes=3 * _DAY,
-        several_sites=True,
+        several_networks=True,
     ),
     Step(
         "summarise_reasoning",
@@ -78,7 +78,7 @@ LADDER: Final[tuple[Step, ...]] = (
         e_value=300,
         confirmations=2,
         minutes=7 * _DAY,
-        several_sites=True,
+        several_networks=True,
     ),
     Step(
         "suspend",
@@ -87,27 +87,27 @@ LADDER: Final[tuple[Step, ...]] = (
         confirmations=3,
         minutes=30 * _DAY,
         human_review=True,
-        several_sites=True,
+        several_networks=True,
     ),
 )
 """Default policy. Suspension waits for a person, and so does all that an enforcer would
-act on where a campaign may be one customer at one place: a company's keys look alike,
-and a test that was wrong about one would be wrong about hundreds of accounts."""
+act on where one network has most of a campaign: the keys of a company, or the pupils of
+a school, look alike, and a test that is wrong is wrong about hundreds of accounts."""
 
 
 class Evidence(NamedTuple):
     """What speaks against one account in ``minute``.
 
     ``uses`` counts its own templated exchanges, ``confirmations`` the looks that
-    confirmed its campaign; ``one_site``: most of that may be one
-    customer at one place (`streams.models.reference.is_one_site`).
+    confirmed its campaign; ``one_network``: most of its
+    accounts were last seen on one (`streams.models.reference.is_one_network`).
     """
 
     minute: int
     uses: int
     e_value: float
     confirmations: int
-    one_site: bool = False
+    one_network: bool = False
 
     def carries(self, step: Step) -> bool:
         """Whether it is enough for a step."""
@@ -115,7 +115,7 @@ class Evidence(NamedTuple):
             self.uses >= step.uses
             and self.e_value >= step.e_value
             and self.confirmations >= step.confirmations
-            and not (self.one_site and step.several_sites)
+            and not (self.one_network and step.several_networks)
         )
 
 

@@ -184,7 +184,7 @@ class _Reader:
             minutes=minutes,
             parameters=parameters,
             human_review=table.human_review,
-            several_sites=table.several_sites,
+            several_networks=table.several_networks,
             when=table.when,
         )
 

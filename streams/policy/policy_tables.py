@@ -46,7 +46,7 @@ class StepTable(_Table, frozen=True, kw_only=True):
     duration: str
     parameters: dict[str, str | int] = {}
     human_review: bool = False
-    several_sites: bool = False
+    several_networks: bool = False
     when: str = ""
 
 

@@ -69,7 +69,7 @@ def _step(step: Step) -> dict[str, Any]:
         "duration": format_duration(step.minutes),
         "parameters": dict(step.parameters),
         "human_review": step.human_review,
-        "several_sites": step.several_sites,
+        "several_networks": step.several_networks,
         "when": step.when,
     }
 

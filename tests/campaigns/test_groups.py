@@ -107,9 +107,9 @@ def _used(*users: tuple[int, range]) -> tuple[LinkGraph, Groups]:
         (range(4), range(4), (), False),  # too few to say
         (range(12), range(5), (), False),
         (range(12), range(6), (1,), True),  # a campaign takes in what is its own
-        (range(12), range(5), (1,), False),  # unless it is less than half of it
-        (range(60), range(40, 65), (1,), True),  # or fewer than twenty
-        (range(60), range(41, 61), (1,), False),
+        (range(12), range(5), (1,), False),  # five may be so by chance
+        (range(90), range(68, 91), (1,), False),
+        (range(90), range(23), (1,), True),
         (range(12), range(5), (2,), False),
     ],
 )

@@ -101,14 +101,14 @@ def ladder() -> str:
             f"{step.uses}",
             f"{step.e_value:g}",
             f"{step.confirmations}",
-            "yes" if step.several_sites else "no",
+            "yes" if step.several_networks else "no",
             f"{step.minutes // _MINUTES_PER_DAY} d",
             ", ".join(f"`{name}={value}`" for name, value in step.parameters.items()),
         )
         for step in default_policy().scenarios[0].ladder
     ]
     heads = ("rung", "own templated exchanges", "own e-value", "looks that confirmed")
-    heads = (*heads, "not for one site", "lasts", "parameters")
+    heads = (*heads, "several networks", "lasts", "parameters")
     return _table(heads, rows)
 
 

@@ -116,10 +116,14 @@ def test_a_direct_policy_climbs_at_once() -> None:
     assert {one.rung for one in first if one} > {"throttle"}
 
 
-@pytest.mark.parametrize("several_sites", [True, False])
-def test_nothing_is_enforced_where_it_may_be_one_customer(several_sites: bool) -> None:
+@pytest.mark.parametrize("several_networks", [True, False])
+def test_nothing_is_enforced_where_one_network_has_most_accounts(
+    several_networks: bool,
+) -> None:
     ladder = tuple(
-        msgspec.structs.replace(step, several_sites=several_sites and step != LADDER[0])
+        msgspec.structs.replace(
+            step, several_networks=several_networks and step != LADDER[0]
+        )
         for step in LADDER
     )
     office = (*campaign(8, 24, flavour="office"),)
@@ -128,7 +132,7 @@ def test_nothing_is_enforced_where_it_may_be_one_customer(several_sites: bool) -
     assert found.summary.endswith("sends no organization ids?")
     lives = actions(ended.outputs).values()
     rungs = {one.rung for life in lives for one in life if one}
-    assert (rungs == {"observe"}) is several_sites
+    assert (rungs == {"observe"}) is several_networks
     assert "observe" in rungs
 
 

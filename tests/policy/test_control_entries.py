@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.campaigns.link_graph import FacetNode, facet_label
+from streams.campaigns.link_nodes import FacetNode
+from streams.campaigns.link_views import facet_label
 from streams.contracts import ControlEntry, decode_record, encode_record
 from streams.errors import InvalidRecord
 from streams.features.account_row import FACET_KINDS

@@ -88,6 +88,6 @@ def test_a_suspension_waits_for_a_person() -> None:
     assert {step.rung for step in LADDER if step.human_review} == {"suspend"}
 
 
-def test_who_may_be_one_customer_is_at_most_observed() -> None:
-    strong = _STRONG._replace(one_site=True)
+def test_who_works_from_one_network_is_at_most_observed() -> None:
+    strong = _STRONG._replace(one_network=True)
     assert [step.rung for step in LADDER if strong.carries(step)] == ["observe"]
