@@ -8,8 +8,9 @@ canaries say whether it is to be enforced (`streams.engine.publisher` does the r
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from streams.campaigns.groups import Groups
 from streams.campaigns.label_features import label_features
 from streams.campaigns.link_views import AccountView
 from streams.campaigns.member_features import MemberScale
-from streams.contracts.records import Mode
+from streams.contracts.records import Mode, Rung
 from streams.contracts.time_units import MINUTES_PER_DAY, MINUTES_PER_HOUR
 from streams.engine.campaign_records import families_of
 from streams.engine.campaigns_state import CampaignsState
@@ -42,6 +43,20 @@ _CANARY_ALARMS: Final = 2
 any more: the daily budget expects far fewer than one."""
 
 _NO_CONTEXT: Final[Context] = {}
+
+
+class _Steps(NamedTuple):
+    """From a rung: its own step, that if it may be renewed, and the next if it may be.
+
+    As far as it depends on the campaign.
+    """
+
+    present: Step | None
+    renewed: Step | None
+    above: Step | None
+
+
+_Moves = dict[Rung | None, _Steps]
 
 
 class Decider:
@@ -92,6 +107,7 @@ class Decider:
         ats = {rung: next_step(rung, first.ladder) for rung in (None, *RUNGS)}
         self._steps = {rung: (steps[at], steps[at + 1]) for rung, at in ats.items()}
         every = [step for one in policy.scenarios for step in one.ladder]
+        self._moves: dict[tuple[int, bool], _Moves] = {}
         self._fewest_uses = min((step.uses for step in every), default=0)
         self._least_e_value = min((step.e_value for step in every), default=0.0)
 
@@ -107,8 +123,7 @@ class Decider:
             return
         standings, names = self._state.standing, self._groups.graph.names
         of_group, slack = group.uses, self._scale.slack
-        # What all its accounts have behind them; the rest is each one's own.
-        behind = math.inf, campaign.confirmations, campaign.is_one_network
+        moves = self._moves_of(campaign)
         scores, facts = self._groups.profile(group).look(accounts, self._scale)
         for at, (number, score) in enumerate(
             zip(accounts.tolist(), scores, strict=True)
@@ -117,7 +132,7 @@ class Decider:
             standing, uses = standings.get(account), of_group[account]
             if standing is not None and standing.released_uses:
                 uses = standing.fresh_uses(uses)
-            least = self._least_moving(standing, Evidence(minute, uses, *behind))
+            least = self._least_moving(standing, minute, uses, moves)
             if least is None or uses < self._fewest_uses:
                 continue
             if least and score <= self._limit(least) - slack:
@@ -125,11 +140,30 @@ class Decider:
             case = self._case(account, minute, group, campaign, facts[at])
             yield from self._decide(case)
 
-    def _least_moving(self, standing: Standing | None, seen: Evidence) -> float | None:
+    def _moves_of(self, campaign: Campaign) -> _Moves:
+        """Give the steps that accounts may move to, whatever speaks against each."""
+        key = campaign.confirmations, campaign.is_one_network
+        moves = self._moves.get(key)
+        if moves is None:
+            # As many uses as can be, and as large an e-value.
+            seen = Evidence(0, sys.maxsize, math.inf, *key)
+
+            def carried(step: Step | None) -> Step | None:
+                return step if step is not None and seen.carries(step) else None
+
+            moves = self._moves[key] = {
+                rung: _Steps(present, carried(present), carried(above))
+                for rung, (present, above) in self._steps.items()
+            }
+        return moves
+
+    def _least_moving(
+        self, standing: Standing | None, minute: int, uses: int, moves: _Moves
+    ) -> float | None:
         """Tell cheaply from which e-value on an account moves; None: whatever it is.
 
-        0 stands for one that has to be looked at in any case. ``seen`` is its evidence
-        if that e-value were as large as can be.
+        0 stands for one that has to be looked at in any case. ``moves`` are those of
+        its campaign.
 
         Where one scenario decides on everybody alike, `climb` asks for evidence that
         carries the next step, or the present one when half of its time is over. Where
@@ -140,17 +174,17 @@ class Decider:
         if self._plain is None:
             return 0.0
         rung = None if standing is None else standing.rung
-        present, above = self._steps[rung]
+        present, renewed, above = moves[rung]
         least = None
-        if above is not None and seen.carries(above):
+        if above is not None and uses >= above.uses:
             least = above.e_value
         if standing is None or rung is None:
             return least
         if present is None or not self._is_in_force(standing):
             return 0.0
-        if 2 * (standing.expires - seen.minute) > present.minutes:
+        if 2 * (standing.expires - minute) > present.minutes:
             return least
-        if not seen.carries(present):
+        if renewed is None or uses < renewed.uses:
             return least
         return present.e_value if least is None else min(least, present.e_value)
 
