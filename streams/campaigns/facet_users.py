@@ -7,15 +7,15 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from streams.campaigns.link_columns import FACET_BITS
 from streams.campaigns.link_graph import LinkGraph
-from streams.campaigns.link_loops import joined_loop, keys_loop
+from streams.campaigns.link_loops import joined_loop
 from streams.features.key_table import KeyTable
 
 __all__ = ["FacetUsers"]
 
 _FIRST_ROWS: Final = 256
-_SEAT_BITS: Final = np.uint64(32)
-_FACET_BITS: Final = np.uint64(2**32 - 1)
+_FACETS: Final = (np.uint64(1) << FACET_BITS) - np.uint64(1)
 
 Ints = npt.NDArray[np.int64]
 Keys = npt.NDArray[np.uint64]
@@ -25,7 +25,7 @@ class FacetUsers:
     """Counts by seat of the group and number of the facet, in one table for all groups.
 
     ``counts`` has them by the row of their key in ``table``, which is the seat, shifted
-    by 32 bits, and the facet.
+    by `FACET_BITS`, and the facet.
     """
 
     def __init__(self, graph: LinkGraph) -> None:
@@ -48,10 +48,11 @@ class FacetUsers:
 
     def join(self, accounts: Ints, seats: Ints) -> None:
         """Count all that accounts use, which have joined the groups of some seats."""
-        at = self._graph.account.at
-        found = np.empty(int(at.links[accounts].sum()), np.uint64)
-        keys_loop(at.heads, self._graph.edge.at, accounts, seats, found)
-        self._add(found)
+        graph = self._graph
+        facets = graph.edge.at.facet[graph.edges_of(accounts)]
+        counts = graph.account.at.links[accounts].sum(axis=1)
+        shifted = np.repeat(seats.astype(np.uint64), counts) << FACET_BITS
+        self._add(shifted | facets.astype(np.uint64))
 
     def link(self, begin: int) -> None:
         """Count edges, from ``begin`` on, of accounts that the groups had before."""
@@ -79,5 +80,5 @@ class FacetUsers:
     def of(self, seat: int) -> tuple[Ints, Ints]:
         """Give the facets that accounts of a followed group use, and the counts."""
         keys = self._keys[: len(self.table)]
-        rows = np.flatnonzero(keys >> _SEAT_BITS == np.uint64(seat))
-        return (keys[rows] & _FACET_BITS).astype(np.int64), self.counts[rows]
+        rows = np.flatnonzero(keys >> FACET_BITS == np.uint64(seat))
+        return (keys[rows] & _FACETS).astype(np.int64), self.counts[rows]

@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from streams.campaigns.link_columns import LinkRows
 from streams.campaigns.link_graph import LinkGraph
-from streams.campaigns.link_loops import edges_loop
 from streams.campaigns.link_nodes import FacetNode
 from streams.campaigns.link_views import FAMILY_LISTS
 from streams.errors import StateError
@@ -81,8 +80,7 @@ def pack_accounts(
         head[name] = getattr(at, name)[numbers]
     counts = at.links[numbers].sum(axis=1)
     head["edges"] = counts
-    listed = np.empty(int(counts.sum()), np.int64)
-    edges_loop(at.heads, edge, numbers, listed)
+    listed = graph.edges_of(numbers)
     rows = np.empty(len(listed), _EDGE)
     rows["facet"] = graph.facet.at.hash[edge.facet[listed]]
     for name in _OF_EDGE:

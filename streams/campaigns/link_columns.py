@@ -17,6 +17,7 @@ from streams.features.account_row import INFRASTRUCTURE_KINDS
 from streams.features.zero_pages import zero_pages
 
 __all__ = [
+    "FACET_BITS",
     "AccountColumns",
     "EdgeColumns",
     "FacetColumns",
@@ -27,6 +28,9 @@ __all__ = [
     "facet_table",
 ]
 
+FACET_BITS: Final = np.uint64(32)
+"""Bits of a facet's number in a key; above are those of an account or of a seat."""
+
 _FIRST_CAPACITY: Final = 256
 
 Ints = npt.NDArray[np.int64]
@@ -34,7 +38,7 @@ ColumnsT = TypeVar("ColumnsT", bound=NamedTuple)
 
 
 class AccountColumns(NamedTuple):
-    """Accounts with evidence; see `streams.campaigns.link_graph.AccountNode`.
+    """Accounts with evidence; see `streams.campaigns.link_nodes.AccountNode`.
 
     ``first`` is the minute of the first use of any suspect facet; ``heads``, ``tails``
     and ``links`` are the first and last edge of both chains, and how many they have.
@@ -54,7 +58,7 @@ class AccountColumns(NamedTuple):
 
 
 class FacetColumns(NamedTuple):
-    """Suspect facets; see `streams.campaigns.link_graph.FacetNode`.
+    """Suspect facets; see `streams.campaigns.link_nodes.FacetNode`.
 
     ``home`` is the seat of its group, 0 for none; ``members`` counts the edges.
     """
@@ -73,7 +77,7 @@ class FacetColumns(NamedTuple):
 
 
 class EdgeColumns(NamedTuple):
-    """Uses of suspect facets; see `streams.campaigns.link_graph.Edge`.
+    """Uses of suspect facets; see `streams.campaigns.link_nodes.Edge`.
 
     ``next`` goes on with the account's chain, ``fellow`` with the facet's.
     """

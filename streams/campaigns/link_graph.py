@@ -9,12 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.campaigns.link_columns import (
+    FACET_BITS,
     LinkRows,
     account_table,
     edge_table,
     facet_table,
 )
-from streams.campaigns.link_loops import facets_loop, members_loop, put_loop, users_loop
+from streams.campaigns.link_loops import (
+    edges_loop,
+    facets_loop,
+    members_loop,
+    put_loop,
+    users_loop,
+)
 from streams.campaigns.link_nodes import AccountNode
 from streams.campaigns.link_views import Accounts, Facets, Members
 from streams.features.key_table import KeyTable
@@ -23,8 +30,6 @@ __all__ = ["ABSORBED", "LinkGraph"]
 
 ABSORBED: Final = -1
 """Stands for the group of a facet whose accounts were found by their templates."""
-
-_FACET_BITS: Final = np.uint64(32)
 
 Ints = npt.NDArray[np.int64]
 
@@ -111,7 +116,7 @@ class LinkGraph:
         Gives the number from which on edges are new. Accounts need not be known.
         """
         before = self.edges
-        keys = links.account.astype(np.uint64) << _FACET_BITS
+        keys = links.account.astype(np.uint64) << FACET_BITS
         slots, _ = self._slots.find_or_number(keys | links.facet.astype("u8"), before)
         self.edge.make_room(self.edges)
         account, facet, edge = self.account.at, self.facet.at, self.edge.at
@@ -151,6 +156,13 @@ class LinkGraph:
         at.infrastructure[number] = node.infrastructure
         if node.named:
             self.named[account] = node.named
+
+    def edges_of(self, accounts: Ints) -> Ints:
+        """List the edges of accounts, by number, each one's templates first."""
+        at = self.account.at
+        found = np.empty(int(at.links[accounts].sum()), np.int64)
+        edges_loop(at.heads, self.edge.at, accounts, found)
+        return found
 
     def facets_of(self, accounts: Ints, side: int) -> Ints:
         """List the facets of accounts on one side, by number, one after the other.

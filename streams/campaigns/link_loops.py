@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.campaigns.link_columns import (
+    FACET_BITS,
     AccountColumns,
     EdgeColumns,
     FacetColumns,
@@ -27,7 +28,6 @@ __all__ = [
     "facets_loop",
     "foreign_loop",
     "joined_loop",
-    "keys_loop",
     "members_loop",
     "put_loop",
     "shared_loop",
@@ -38,8 +38,6 @@ __all__ = [
 
 _TEMPLATES: Final = len(TEMPLATE_KINDS)
 _LATEST: Final = 2**31 - 1
-
-_SEAT_BITS: Final = np.uint64(32)
 
 Ints = npt.NDArray[np.int64]
 Keys = npt.NDArray[np.uint64]
@@ -133,8 +131,8 @@ def uses_loop(
 @loop
 def facets_loop(
     heads: Any, edges: EdgeColumns, asked: Ints, side: int, out: Ints
-) -> int:
-    """List the facets of some accounts, one after the other; give how many."""
+) -> None:
+    """List the facets of some accounts, one after the other."""
     count = 0
     for row in range(len(asked)):
         edge = heads[asked[row], side]
@@ -142,7 +140,6 @@ def facets_loop(
             out[count] = edges.facet[edge]
             count += 1
             edge = edges.next[edge]
-    return count
 
 
 @loop
@@ -235,22 +232,6 @@ def foreign_loop(
 
 
 @loop
-def keys_loop(
-    heads: Any, edges: EdgeColumns, asked: Ints, seats: Ints, out: Keys
-) -> None:
-    """List all facets of accounts, as keys of the seats that the accounts come with."""
-    count = 0
-    for row in range(len(asked)):
-        seat = np.uint64(seats[row]) << _SEAT_BITS
-        for side in range(2):
-            edge = heads[asked[row], side]
-            while edge:
-                out[count] = seat | np.uint64(edges.facet[edge])
-                count += 1
-                edge = edges.next[edge]
-
-
-@loop
 def joined_loop(
     heads: Any,
     edges: EdgeColumns,
@@ -274,7 +255,7 @@ def joined_loop(
             if seat > 0 and followed[seat] and stamps[seat] != edge:
                 stamps[seat] = edge
                 if count < len(out):
-                    key = np.uint64(seat) << _SEAT_BITS
+                    key = np.uint64(seat) << FACET_BITS
                     out[count] = key | np.uint64(edges.facet[edge])
                 count += 1
             other = edges.next[other]

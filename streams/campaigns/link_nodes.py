@@ -1,20 +1,16 @@
 """An account, a suspect facet and an edge between them, each as one object.
 
-They are what is written to the changelog and what people are told from. What is counted
+They are for people, and for what is put or read one at a time. What is counted
 and compared minute by minute lies in columns; see `streams.campaigns.link_columns`.
 """
 
 from __future__ import annotations
 
-from typing import Final
-
 import msgspec
 
-from streams.features.account_row import FACET_KINDS, TEMPLATE_KINDS
+from streams.features.account_row import FACET_KINDS
 
 __all__ = ["AccountNode", "Edge", "FacetNode"]
-
-_TEMPLATES: Final = len(TEMPLATE_KINDS)
 
 
 class FacetNode(msgspec.Struct, array_like=True, gc=False):
@@ -29,11 +25,6 @@ class FacetNode(msgspec.Struct, array_like=True, gc=False):
     group: int = 0
     next_check: int = 0
     next_joining: int = 0
-
-    @property
-    def is_template(self) -> bool:
-        """Whether it comes from the sketch rather than from the connection."""
-        return self.kind < _TEMPLATES
 
     @property
     def kind_name(self) -> str:

@@ -7,8 +7,9 @@ the graph.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+import msgspec
 import numpy as np
 
 from streams.campaigns.link_nodes import AccountNode, Edge, FacetNode
@@ -65,13 +66,16 @@ class _Column:
 class _View:
     __slots__ = ("graph", "place")
 
+    _node: ClassVar[type[msgspec.Struct]]
+
     def __init__(self, graph: LinkGraph, place: int) -> None:
         self.graph = graph
         self.place = place
 
     def copy(self) -> Any:
         """Give what is written of it."""
-        raise NotImplementedError
+        fields = self._node.__struct_fields__
+        return self._node(*(getattr(self, name) for name in fields))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _View) and bool(self.copy() == other.copy())
@@ -87,6 +91,7 @@ class FacetView(_View):
     """A suspect facet, with the fields of `FacetNode`."""
 
     __slots__ = ()
+    _node = FacetNode
 
     hash = _Column("facet")
     kind = _Column("facet")
@@ -131,20 +136,15 @@ class FacetView(_View):
 
     def purity(self, users: int) -> float:
         """Share of all its accounts that some ``users`` of it are, 0 to 1."""
-        return self.copy().purity(users)
-
-    def copy(self) -> FacetNode:
-        """Give what is written of it."""
-        return FacetNode(*(getattr(self, name) for name in _FACET_FIELDS))
-
-
-_FACET_FIELDS: Final = FacetNode.__struct_fields__
+        share: float = self.copy().purity(users)
+        return share
 
 
 class AccountView(_View):
     """An account, with the fields of `AccountNode`."""
 
     __slots__ = ()
+    _node = AccountNode
 
     owner = _Column("account")
     created = _Column("account")
@@ -176,28 +176,12 @@ class AccountView(_View):
     @property
     def edges(self) -> dict[int, Edge]:
         """Its uses of suspect facets: templates, then infrastructure."""
-        account, edge, facet = (
-            self.graph.account.at,
-            self.graph.edge.at,
-            self.graph.facet.at,
-        )
-        numbers = []
-        for head in account.heads[self.place].tolist():
-            at = head
-            while at:
-                numbers.append(at)
-                at = int(edge.next[at])
-        fields = (getattr(edge, name)[numbers].tolist() for name in _EDGE_FIELDS)
-        hashes = facet.hash[edge.facet[numbers]].tolist()
+        edge = self.graph.edge.at
+        numbers = self.graph.edges_of(np.array([self.place]))
+        names = Edge.__struct_fields__
+        fields = (getattr(edge, name)[numbers].tolist() for name in names)
+        hashes = self.graph.facet.at.hash[edge.facet[numbers]].tolist()
         return dict(zip(hashes, map(Edge, *fields), strict=True))
-
-    def copy(self) -> AccountNode:
-        """Give what is written of it."""
-        return AccountNode(*(getattr(self, name) for name in _ACCOUNT_FIELDS))
-
-
-_EDGE_FIELDS: Final = Edge.__struct_fields__
-_ACCOUNT_FIELDS: Final = AccountNode.__struct_fields__
 
 
 class Accounts(Mapping[str, AccountView]):

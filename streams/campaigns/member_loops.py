@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.campaigns.creation_batches import MIN_BATCH_SHARE, NEAR
-from streams.campaigns.link_columns import EdgeColumns
+from streams.campaigns.link_columns import FACET_BITS, EdgeColumns
 from streams.contracts.compiled import loop
 from streams.contracts.time_units import MINUTES_PER_DAY, MINUTES_PER_WEEK
 from streams.features.account_row import (
@@ -22,7 +22,6 @@ __all__ = ["FACTS", "scores_loop"]
 _KINDS: Final = len(FACET_KINDS)
 _TEMPLATES: Final = len(TEMPLATE_KINDS)
 _INFRASTRUCTURE: Final = len(INFRASTRUCTURE_KINDS)
-_SEAT_BITS: Final = np.uint64(32)
 _MIN_SHARING: Final = 2
 _TEMPLATES_SCALE: Final = 4
 
@@ -66,7 +65,7 @@ def scores_loop(
     by_uses, by_mates, is_place = tables
     seat, site = group
     mask = len(rows) - 1
-    own = np.uint64(seat) << _SEAT_BITS
+    own = np.uint64(seat) << FACET_BITS
     kinds = np.zeros(_TEMPLATES, np.int64)
     for number in range(len(asked)):
         at = asked[number]

@@ -99,8 +99,8 @@ class Evidence(NamedTuple):
     """What speaks against one account in ``minute``.
 
     ``uses`` counts its own templated exchanges, ``confirmations`` the looks that
-    confirmed its campaign; ``one_network``: most of its
-    accounts were last seen on one (`streams.models.reference.is_one_network`).
+    confirmed its campaign; ``one_network``: most of that campaign's accounts were last
+    seen on one (`streams.models.reference.is_one_network`).
     """
 
     minute: int
