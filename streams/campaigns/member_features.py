@@ -4,6 +4,8 @@ A template may be a sentence that honest people write as well. Whoever uses it b
 nothing else in common with the group is a bystander, and is compared with bystanders.
 The payment or the network that nearly the whole group has is no tie either: one
 customer or one place has them, and each of its accounts would be accused by them alike.
+The client and its TLS fingerprint tie less than these do: all users of one program have
+both in common, whether or not they know of each other.
 """
 
 from __future__ import annotations
@@ -20,7 +22,6 @@ from streams.campaigns.facet_users import FacetUsers
 from streams.campaigns.group import Group
 from streams.campaigns.link_graph import LinkGraph
 from streams.campaigns.member_loops import FACTS, scores_loop
-from streams.features.account_row import INFRASTRUCTURE_KINDS
 from streams.models.reference import ONE_SITE
 
 __all__ = ["MEMBER_FEATURES", "GroupProfile", "MemberScale"]
@@ -29,7 +30,9 @@ MEMBER_FEATURES: Final = (
     "uses",  # templated exchanges of the account in the group, logarithmic
     "templates",  # how many of the group's templates it uses, beyond the first
     "share",  # share of the account's traffic that uses them
-    "infrastructure",  # facets shared with the group and hardly anyone else
+    "payment",  # share of those who have its payment that are the group's
+    "network",  # the same of its network: of several, the purest
+    "software",  # the same of its TLS fingerprint and its client, their mean
     "cohort",  # share of the group created within a day of the account
     "batch",  # accounts of the group opened in the same half hour, logarithmic
     "young",  # whether the account began within a week of its creation
@@ -63,7 +66,9 @@ class MemberScale(NamedTuple):
     uses: float
     templates: float
     share: float
-    infrastructure: float
+    payment: float
+    network: float
+    software: float
     cohort: float
     batch: float
     young: float
@@ -141,14 +146,16 @@ class GroupProfile:
         if facts is None:
             _, rows = self.look(self._graph.numbers_of((account,)), _NOTHING)
             facts = rows[0]
-        *shares, share, templates, cohort, mates, young = facts.tolist()
+        payment, network, software, *others = facts.tolist()
+        share, templates, cohort, mates, young = others
         uses = self._group.uses[account]
-        infrastructure = math.fsum(shares) / len(INFRASTRUCTURE_KINDS)
         return {
             "uses": _USES[uses] if uses < len(_USES) else 1.0,
             "templates": round(min(templates, 1.0), _DECIMALS),
             "share": round(share, _DECIMALS),
-            "infrastructure": round(min(infrastructure, 1.0), _DECIMALS),
+            "payment": round(payment, _DECIMALS),
+            "network": round(network, _DECIMALS),
+            "software": round(software, _DECIMALS),
             "cohort": round(cohort, _DECIMALS),
             "batch": _MATES[int(mates)] if mates < len(_MATES) else 1.0,
             "young": young,

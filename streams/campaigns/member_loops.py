@@ -11,21 +11,20 @@ from streams.campaigns.creation_batches import MIN_BATCH_SHARE, NEAR
 from streams.campaigns.link_columns import FACET_BITS, EdgeColumns
 from streams.contracts.compiled import loop
 from streams.contracts.time_units import MINUTES_PER_DAY, MINUTES_PER_WEEK
-from streams.features.account_row import (
-    FACET_KINDS,
-    INFRASTRUCTURE_KINDS,
-    TEMPLATE_KINDS,
-)
+from streams.features.account_row import FACET_KINDS, TEMPLATE_KINDS
 
 __all__ = ["FACTS", "scores_loop"]
 
 _KINDS: Final = len(FACET_KINDS)
 _TEMPLATES: Final = len(TEMPLATE_KINDS)
-_INFRASTRUCTURE: Final = len(INFRASTRUCTURE_KINDS)
+_PAYMENT: Final = FACET_KINDS.index("payment")
+_NETWORK: Final = FACET_KINDS.index("network")
+_TLS: Final = FACET_KINDS.index("tls")
+_CLIENT: Final = FACET_KINDS.index("client")
 _MIN_SHARING: Final = 2
 _TEMPLATES_SCALE: Final = 4
 
-FACTS: Final = _KINDS + 5
+FACTS: Final = 8
 """Columns of what is told of each account."""
 
 Ints = npt.NDArray[np.int64]
@@ -50,10 +49,10 @@ def scores_loop(
 ) -> None:
     """Fill in scores and facts; see `streams.campaigns.member_features.GroupProfile`.
 
-    Of each account the facts are, by kind, the purity of its purest facet that others
-    of the group share; then its share of templated exchanges, further templates, share
-    of the group opened within a day of it, accounts opened in the same half hour, and
-    whether it is young.
+    Of each account the facts are the purity of its purest payment, network and software
+    (TLS and client, their mean) that others of the group share; then its share of
+    templated exchanges, further templates, share of the group opened within a day of
+    it, accounts opened in the same half hour, and whether it is young.
 
     ``account`` are the columns created, first, events and heads; ``facet`` kind, home
     and degree; ``tables`` features by uses and by mates, and which kinds are places;
@@ -67,9 +66,9 @@ def scores_loop(
     mask = len(rows) - 1
     own = np.uint64(seat) << FACET_BITS
     kinds = np.zeros(_TEMPLATES, np.int64)
+    best = np.zeros(_KINDS)
     for number in range(len(asked)):
         at = asked[number]
-        best = facts[number, :_KINDS]
         best[:] = 0.0
         edge = heads[at, 1]
         while edge:
@@ -110,19 +109,25 @@ def scores_loop(
                 kinds[kind_of[used]] += 1
             edge = edges.next[edge]
         templates = (kinds.max() - 1) / _TEMPLATES_SCALE
+        software = (best[_TLS] + best[_CLIENT]) / 2
         times = np.int64(uses[number])
         out[number] = (
             scale.intercept
             + scale.uses * (by_uses[times] if times < len(by_uses) else 1.0)
             + scale.templates * min(templates, 1.0)
             + scale.share * share
-            + scale.infrastructure * min(best.sum() / _INFRASTRUCTURE, 1.0)
+            + scale.payment * best[_PAYMENT]
+            + scale.network * best[_NETWORK]
+            + scale.software * software
             + scale.cohort * cohort
             + scale.batch * (by_mates[mates] if mates < len(by_mates) else 1.0)
             + scale.young * young
         )
-        facts[number, _KINDS] = share
-        facts[number, _KINDS + 1] = templates
-        facts[number, _KINDS + 2] = cohort
-        facts[number, _KINDS + 3] = mates
-        facts[number, _KINDS + 4] = young
+        facts[number, 0] = best[_PAYMENT]
+        facts[number, 1] = best[_NETWORK]
+        facts[number, 2] = software
+        facts[number, 3] = share
+        facts[number, 4] = templates
+        facts[number, 5] = cohort
+        facts[number, 6] = mates
+        facts[number, 7] = young

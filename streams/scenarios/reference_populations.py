@@ -50,6 +50,9 @@ _READERS: Final = (2, 3)
 """Kinds of groups that read a guide, and so many groups of each."""
 _READING_GROUPS: Final = (1, 4)
 _CAMPAIGN_COHORTS: Final = 6
+_ONE_PROGRAM: Final = 0.4
+"""Share of the bystanders that are programs which are all users of one, an evaluation
+harness for example: their client and TLS fingerprint are hardly anybody else's."""
 _CAMPAIGN_SITES: Final = 4
 _CAMPAIGNS: Final = 12
 _SHAPES: Final = ("rubric", "reasoning", "tooluse", "coding", "instructions")
@@ -236,6 +239,7 @@ def _bystanders(chance: Random, campaign: Campaign) -> Cohort:
     people = chance.random() < 0.5
     proxied = campaign.facets.pool and chance.random() < 0.5
     elsewhere = chance.choice(["own", "own", "own", "carrier", "proxy"])
+    one_program = not people and chance.random() < _ONE_PROGRAM
     return Cohort(
         name=f"bystanders-of-{campaign.name}",
         accounts=chance.randint(10, 50),
@@ -243,7 +247,7 @@ def _bystanders(chance: Random, campaign: Campaign) -> Cohort:
         requests_per_day=chance.uniform(5, 40),
         roles=("legit-interactive",) if people else ("legit-bulk",),
         network=campaign.facets.pool if proxied else elsewhere,
-        client="browser" if people else "sdk",
+        client="one" if one_program else "browser" if people else "sdk",
         age_days=(0.3, chance.choice([8.0, 100.0, 900.0])),
         spread=chance.uniform(0.4, 1.2),
         borrows=campaign.name,

@@ -12,14 +12,14 @@ from streams.campaigns.groups import Groups
 from streams.campaigns.link_columns import LinkRows
 from streams.campaigns.link_graph import LinkGraph
 from streams.campaigns.link_nodes import Edge, FacetNode
-from streams.features.account_row import TEMPLATE_KINDS
+from streams.features.account_row import FACET_KINDS, TEMPLATE_KINDS
 
 __all__ = ["Use", "build", "edge", "put_link", "use_lists"]
 
 _MINUTE = 28_800_000
-_FACETS = 6
-"""Facets 1 to 6: three templates (head, head, tail), then infrastructure."""
-_KIND_OF = (0, 0, 1, *range(len(TEMPLATE_KINDS), len(TEMPLATE_KINDS) + 3))
+_KIND_OF = (0, 0, 1, *range(len(TEMPLATE_KINDS), len(FACET_KINDS)))
+_FACETS = len(_KIND_OF)
+"""Facets from 1: three templates (head, head, tail), then infrastructure."""
 
 
 class Use(NamedTuple):

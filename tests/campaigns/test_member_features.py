@@ -53,7 +53,7 @@ def test_features_are_what_the_edges_say(uses: list[Use]) -> None:
 def _features(graph: LinkGraph, group: Group, account: str) -> dict[str, float]:
     """Describe an account from all accounts and their edges, the plain way."""
     node, nodes = graph.accounts[account], [graph.accounts[a] for a in group.uses]
-    best: dict[int, float] = {}
+    best = dict.fromkeys(INFRASTRUCTURE_KINDS, 0.0)
     kinds: Counter[int] = Counter()
     for facet in node.edges:
         about = graph.facets[facet]
@@ -61,7 +61,8 @@ def _features(graph: LinkGraph, group: Group, account: str) -> dict[str, float]:
         users = sum(facet in other.edges for other in nodes)
         place = about.kind_name in PLACE_KINDS and users >= ONE_SITE * len(nodes)
         if not about.is_template and users > 1 and not place:
-            best[about.kind] = max(best.get(about.kind, 0.0), about.purity(users))
+            name = about.kind_name
+            best[name] = max(best[name], about.purity(users))
     opened = [other.created for other in nodes if other.created >= 0]
     day = near = 0
     if node.created >= 0:
@@ -72,15 +73,17 @@ def _features(graph: LinkGraph, group: Group, account: str) -> dict[str, float]:
     return {
         "templates": (max(kinds.values()) - 1) / 4,
         "share": min(group.uses[account] / node.events, 1),
-        "infrastructure": min(sum(best.values()) / len(INFRASTRUCTURE_KINDS), 1),
+        "payment": best["payment"],
+        "network": best["network"],
+        "software": (best["tls"] + best["client"]) / 2,
         "cohort": day / max(len(opened) - 1, 1),
         "batch": min(math.log2(1 + near) / 3, 1) if 4 * near >= day else 0,
     }
 
 
 def test_a_bystander_has_nothing_in_common() -> None:
-    members = [Use(n, facet, 6, 0, 0, 0) for n in range(6) for facet in (1, 2, 3, 4)]
-    strangers = [Use(n, facet, 2, 0, 0, 0) for n in (7, 8) for facet in (1, n - 2)]
+    members = [Use(n, facet, 6, 0, 0, 0) for n in range(6) for facet in range(1, 8)]
+    strangers = [Use(n, 1, 2, 0, 0, 0) for n in (7, 8)]
     graph, groups = build([*members, *strangers])
     for n in range(6):
         graph.accounts[f"account-{n}"].created += 990 * n  # within 60 minutes
@@ -88,8 +91,8 @@ def test_a_bystander_has_nothing_in_common() -> None:
     profile = GroupProfile(graph, groups.by_number[1])
     one, other = profile.member("account-0"), profile.member("account-7")
     assert all(one[name] > other[name] for name in MEMBER_FEATURES)
-    for name in ("templates", "infrastructure", "cohort", "batch", "young"):
-        assert other[name] == 0
+    for name in MEMBER_FEATURES[1:]:
+        assert name == "share" or other[name] == 0
 
 
 @given(st.integers(2, 40), st.integers(0, 40))
@@ -102,8 +105,9 @@ def test_what_one_customer_or_place_explains_is_no_tie(same: int, others: int) -
         )
         profile = GroupProfile(graph, groups.by_number[1])
         explained = facet == 4 and same >= ONE_SITE * (same + others)
-        tie = 0.0 if explained else 1 / len(INFRASTRUCTURE_KINDS)
-        assert profile.member("account-0")["infrastructure"] == tie
+        told = profile.member("account-0")
+        assert told["network"] == (facet == 4 and not explained)
+        assert told["software"] == (0.5 if facet == 5 else 0.0)
 
 
 def test_kinds_of_facet_of_one_template_are_no_further_templates() -> None:
