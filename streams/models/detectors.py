@@ -114,11 +114,13 @@ DETECTOR_NOTES: Final = (
     DetectorNote(
         "own evidence",
         "stable",
-        "What ties one account to its group: uses, templates, share of its traffic, "
-        "infrastructure, age; ranked among bystanders, who use a campaign's wording.",
+        "What ties one account to its group: payment, network, software, further "
+        "templates, when it was opened; ranked among bystanders, who use a campaign's "
+        "wording, some of them by one program.",
         "Two levels: first the group, then each account",
         "Few templated exchanges per account: it is linked, but hardly climbs.",
-        "Ordinary accounts that share template and infrastructure with a campaign.",
+        "Ordinary accounts that share a template, and payments or networks, with a "
+        "campaign.",
         ("account",),
     ),
     DetectorNote(
