@@ -50,11 +50,11 @@ _READERS: Final = (2, 3)
 """Kinds of groups that read a guide, and so many groups of each."""
 _READING_GROUPS: Final = (1, 4)
 _CAMPAIGN_COHORTS: Final = 6
-_ONE_PROGRAM: Final = 0.4
-"""Share of the bystanders that are programs which are all users of one, an evaluation
-harness for example: their client and TLS fingerprint are hardly anybody else's."""
 _CAMPAIGN_SITES: Final = 4
 _CAMPAIGNS: Final = 12
+_ONE_PROGRAM: Final = 0.4
+"""Share of the bystanding programs that are one program for all its users, such as an
+evaluation harness: hardly anybody else has its client and TLS fingerprint."""
 _SHAPES: Final = ("rubric", "reasoning", "tooluse", "coding", "instructions")
 _BACKGROUND: Final = (
     Cohort(name="people", accounts=1200, requests_per_day=3),

@@ -121,10 +121,12 @@ def test_a_label_withdrawn_gives_back_the_exact_weights() -> None:
 
 
 def test_labels_lower_the_evidence_of_accounts_that_look_alike() -> None:
-    plain, ended = _run([]), _run(_everybody(40))
+    plain, ended = _run([]), _run(_everybody(25))
     book = ended.stage.state.labels
     assert book.taught == 18
     assert book.least_factor == 1 / 512
+    seen = LabelEffects(ended.stage.state, ended.stage.decider).look_at("account-8")
+    assert book.factor(seen.features, seen.prior) < 1
     for record in book.records.values():
         for each in record.teachable:
             factor = book.factor(each.features, each.prior)
