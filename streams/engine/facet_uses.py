@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple, Self
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +45,8 @@ SUM_COLUMNS: Final[Mapping[str, str]] = {
 Column = npt.NDArray[Any]
 
 
-class FacetNews(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class FacetNews:
     """Uses of facets by accounts, and sums of facets, as columns.
 
     ``texts`` are tables that the uses' columns ``account``, ``name`` and ``model`` have
@@ -93,13 +96,13 @@ class FacetNews(NamedTuple):
     def __bool__(self) -> bool:
         return bool(len(self.uses["minute"]) or len(self.sums["sum_minute"]))
 
-    @property
+    @cached_property
     def latest(self) -> int:
         """The latest minute of all rows, -1 without any."""
         minutes = (self.uses["minute"], self.sums["sum_minute"])
         return max(int(column.max(initial=-1)) for column in minutes)
 
-    @property
+    @cached_property
     def earliest(self) -> int:
         """The earliest minute; there must be a row."""
         minutes = (self.uses["minute"], self.sums["sum_minute"])
@@ -126,11 +129,23 @@ class FacetNews(NamedTuple):
         kept = counts[uses]
         within = np.arange(kept.sum()) - np.repeat(np.cumsum(kept) - kept, kept)
         exact = self.exact[np.repeat((ends - counts)[uses], kept) + within]
-        return self._replace(
+        return replace(
+            self,
             uses={name: column[uses] for name, column in self.uses.items()},
             exact=exact,
             sums={name: column[sums] for name, column in self.sums.items()},
         )
+
+    def used_texts(self, name: str) -> tuple[list[str], Column]:
+        """Give texts of a table, and which of them each use has.
+
+        What is left of a batch may have a few rows, and still has all of its texts.
+        """
+        texts, numbers = self.texts[name], self.uses[name]
+        if len(texts) <= len(numbers):
+            return texts, numbers
+        used, which = np.unique(numbers, return_inverse=True)
+        return [texts[number] for number in used.tolist()], which
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
@@ -143,9 +158,10 @@ class FacetNews(NamedTuple):
             table: dict[str, int] = {}
             numbers[name] = []
             for part in parts:
-                of_part = [table.setdefault(t, len(table)) for t in part.texts[name]]
+                used, which = part.used_texts(name)
+                of_part = [table.setdefault(text, len(table)) for text in used]
                 to_joined = np.array(of_part, np.int64)
-                numbers[name].append(to_joined[part.uses[name]])
+                numbers[name].append(to_joined[which])
             texts[name] = list(table)
         uses = {
             name: np.concatenate(numbers.get(name) or [p.uses[name] for p in parts])

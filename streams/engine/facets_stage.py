@@ -9,6 +9,7 @@ batch of minutes does to the state is told in `facet_batch`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import repeat
 from operator import add
 from typing import Final
@@ -213,6 +214,8 @@ def _take_traffic(news: FacetNews) -> tuple[LinkNews, FacetNews]:
         "model": model[begin],
         "events": events.astype("<u4"),
     }
-    return nothing._replace(tables=nothing.tables | {"traffic": told}), news._replace(
-        sums={name: column[~traffic] for name, column in news.sums.items()}
+    sums = {name: column[~traffic] for name, column in news.sums.items()}
+    return (
+        nothing._replace(tables=nothing.tables | {"traffic": told}),
+        replace(news, sums=sums),
     )

@@ -173,7 +173,11 @@ def minutes(outputs: Iterable[Output]) -> dict[int, Minutes]:
 
 def facet_rows(payload: bytes) -> list[tuple[Any, ...]]:
     """Read uses and sums as sortable tuples; a sum has an empty account."""
-    news = FacetNews.read(payload)
+    return rows_of(FacetNews.read(payload))
+
+
+def rows_of(news: FacetNews) -> list[tuple[Any, ...]]:
+    """List uses and sums as sortable tuples; a sum has an empty account."""
     uses = {name: column.tolist() for name, column in news.uses.items()}
     for name, texts in news.texts.items():
         uses[name] = [texts[number] for number in uses[name]]
