@@ -1,7 +1,10 @@
 """What people are told of campaigns: found, grown, merged with another, moved on.
 
-The alerts of a campaign are one thread, and together they name all its accounts: each
-alert those that none before it has named.
+The alerts of a campaign are one thread, and together they name its accounts: each alert
+those that none before it has named. What was tested, or was a campaign of its own, is
+named whole. Of those who come to its templates later, the ones who have no more in
+common with the campaign than bystanders have are counted, but not named: a template may
+be a sentence that honest people write as well. They are looked at again each time.
 """
 
 from __future__ import annotations
@@ -11,14 +14,16 @@ from typing import Final
 
 from streams.campaigns.campaign import Campaign
 from streams.campaigns.group import Group
+from streams.campaigns.member_features import MemberScale
 from streams.campaigns.model_mix import Move
 from streams.contracts.records import AlertKind, Severity
 from streams.contracts.time_units import MINUTES_PER_HOUR
 from streams.engine.campaign_records import alert_output
 from streams.engine.campaigns_state import CampaignsState
 from streams.engine.stage import Output
+from streams.models.reference import Reference
 
-__all__ = ["GROWTH", "MOST_NAMED", "SHARING_GROWTH", "CampaignAlerts"]
+__all__ = ["GROWTH", "MOST_NAMED", "SHARING_GROWTH", "TIED", "CampaignAlerts"]
 
 GROWTH: Final = 2.0
 """Times the accounts named so far at which a campaign's growth is told at once, as a
@@ -31,6 +36,10 @@ MOST_NAMED: Final = 1000
 """Accounts that an alert names at most, so that it stays below Kafka's 1 MB with ids of
 500 characters. The next alert names the others."""
 
+TIED: Final = 0.75
+"""Share of the reference's bystanders who have fewer ties than a latecomer who is
+named. No action follows from it: those ask for a hundred times as much."""
+
 _ONE_NETWORK: Final = (
     "; most were last seen on one network: is it a school, or a customer that sends no "
     "organization ids?"
@@ -40,9 +49,12 @@ _ONE_NETWORK: Final = (
 class CampaignAlerts:
     """Continues each campaign's thread of alerts."""
 
-    def __init__(self, state: CampaignsState, model_version: str) -> None:
+    def __init__(self, state: CampaignsState, reference: Reference) -> None:
         self._state = state
-        self._model_version = model_version
+        self._reference = reference
+        self._scale = MemberScale.of(
+            reference.member.weights, reference.member.intercept
+        )
 
     def found(self, minute: int, campaign: Campaign, group: Group) -> Output:
         """Tell of a campaign for the first time."""
@@ -57,22 +69,28 @@ class CampaignAlerts:
         )
         if campaign.is_one_network:
             summary += _ONE_NETWORK
-        return self._alert("campaign_found", minute, campaign, group, summary)
+        named = self._name(minute, campaign, group, self._unnamed(campaign, group))
+        return self._alert(
+            "campaign_found", minute, campaign, group, summary, accounts=named
+        )
 
     def grown(self, minute: int, campaign: Campaign, group: Group) -> Iterator[Output]:
         """Tell of a campaign that has grown since it was last told of."""
         accounts = len(group.uses)
-        unnamed = accounts - campaign.announced
+        fresh = accounts - campaign.announced
         growth = SHARING_GROWTH if group.infrastructure else GROWTH
         much = accounts >= growth * campaign.announced
-        late = unnamed > 0 and minute - campaign.told >= MINUTES_PER_HOUR
-        if much or late or unnamed >= MOST_NAMED:
+        late = fresh > 0 and minute - campaign.told >= MINUTES_PER_HOUR
+        if not (much or late or fresh >= MOST_NAMED):
+            return
+        if named := self._name(minute, campaign, group, self._tied(campaign, group)):
             yield self._alert(
                 "campaign_grown",
                 minute,
                 campaign,
                 group,
                 f"grown to {accounts} accounts",
+                accounts=named,
                 severity=None if much else "info",
             )
 
@@ -81,7 +99,10 @@ class CampaignAlerts:
     ) -> Output:
         """Tell that a campaign goes on as part of another, and ``given_up`` ends."""
         summary = f"campaign {given_up} is part of {campaign.identifier}"
-        return self._alert("campaign_merged", minute, campaign, group, summary)
+        named = self._name(minute, campaign, group, self._unnamed(campaign, group))
+        return self._alert(
+            "campaign_merged", minute, campaign, group, summary, accounts=named
+        )
 
     def moved(
         self, minute: int, campaign: Campaign, group: Group, move: Move
@@ -93,6 +114,7 @@ class CampaignAlerts:
             campaign,
             group,
             move.summary,
+            accounts=self._name(minute, campaign, group, self._tied(campaign, group)),
             severity=move.severity,
         )
 
@@ -104,6 +126,7 @@ class CampaignAlerts:
         group: Group,
         summary: str,
         *,
+        accounts: list[str],
         severity: Severity | None = None,
     ) -> Output:
         return alert_output(
@@ -112,22 +135,43 @@ class CampaignAlerts:
             campaign,
             group,
             self._state.groups,
-            model_version=self._model_version,
+            model_version=self._reference.version,
             summary=summary,
-            accounts=self._name(minute, campaign, group),
+            accounts=accounts,
             severity=severity,
         )
 
-    def _name(self, minute: int, campaign: Campaign, group: Group) -> list[str]:
-        """Choose accounts that were not named yet, the most active first."""
+    def _unnamed(self, campaign: Campaign, group: Group) -> list[str]:
+        naming, name = self._state.graph.named, campaign.identifier
+        return [account for account in group.uses if naming.get(account) != name]
+
+    def _tied(self, campaign: Campaign, group: Group) -> list[str]:
+        """Give those not named yet who have more ties than most bystanders.
+
+        What began with shared infrastructure is tied by it.
+        """
+        unnamed = self._unnamed(campaign, group)
+        if group.infrastructure or not unnamed:
+            return unnamed
+        numbers = self._state.graph.numbers_of(unnamed)
+        scores, _ = self._state.groups.profile(group).look(numbers, self._scale)
+        quantile = self._reference.member_quantile
+        return [
+            account
+            for account, score in zip(unnamed, scores, strict=True)
+            if quantile(score) >= TIED
+        ]
+
+    def _name(
+        self, minute: int, campaign: Campaign, group: Group, accounts: list[str]
+    ) -> list[str]:
+        """Take note that the most active of some accounts are named; give these."""
         naming, uses = self._state.graph.named, group.uses
-        name = campaign.identifier
-        unnamed = [account for account in uses if naming.get(account) != name]
-        unnamed.sort(key=lambda account: (-uses[account], account))
-        named = unnamed[:MOST_NAMED]
-        naming.update(dict.fromkeys(named, name))
+        accounts.sort(key=lambda account: (-uses[account], account))
+        named = accounts[:MOST_NAMED]
+        naming.update(dict.fromkeys(named, campaign.identifier))
         self._state.touch((), named)
         self._state.touch_group(group.number)
-        campaign.announced = len(uses) - len(unnamed) + len(named)
+        campaign.announced = len(uses) - len(accounts) + len(named)
         campaign.told = minute
         return named

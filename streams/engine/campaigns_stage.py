@@ -90,7 +90,7 @@ class CampaignsStage(MinuteStage[Output]):
         self.sharing = SharedInfrastructure(self.groups)
         self.state = CampaignsState(self.graph, self.groups)
         self._union = CampaignUnion(self.state, self.sharing)
-        self._alerts = CampaignAlerts(self.state, reference.version)
+        self._alerts = CampaignAlerts(self.state, reference)
         self._decider = Decider(
             self.state,
             self.groups,

@@ -10,6 +10,7 @@ from streams.campaigns.group import Group
 from streams.campaigns.groups import Groups
 from streams.campaigns.link_graph import LinkGraph
 from streams.campaigns.link_nodes import AccountNode
+from streams.campaigns.model_mix import Move
 from streams.contracts import decode_record
 from streams.contracts.records import Alert
 from streams.engine.campaign_alerts import (
@@ -20,19 +21,27 @@ from streams.engine.campaign_alerts import (
 )
 from streams.engine.campaigns_state import CampaignsState
 from streams.engine.stage import Output
+from streams.models.reference import load_reference
 
 _ACCOUNTS = 8
 _HOUR = 60
+_DECADE = 10 * 365 * 24 * _HOUR  # minutes
+_MOVE = Move("ahead", "model-2", 0.5, 0.1)
 
 
-def _thread(*, infrastructure: bool) -> tuple[CampaignAlerts, Campaign, Group]:
-    graph, group = LinkGraph(), Group(1, 0, infrastructure=infrastructure)
+def _thread(
+    graph: LinkGraph | None = None, *, infrastructure: bool
+) -> tuple[CampaignAlerts, Campaign, Group]:
+    graph = graph or LinkGraph()
+    group = Group(1, 0, infrastructure=infrastructure)
     for number in range(5 * MOST_NAMED):
-        graph.accounts[f"account-{number}"] = AccountNode(number, 0, 0, 0, 0)
+        graph.accounts[f"account-{number}"] = AccountNode(
+            number, created=_DECADE, events=0, templated=0, likeness=0
+        )
     campaign = Campaign(identifier="dc-1", started=0, found=3, e_value=900.0, level=0.1)
     _grow(group, _ACCOUNTS)
     state = CampaignsState(graph, Groups(graph))
-    return CampaignAlerts(state, "2026-x"), campaign, group
+    return CampaignAlerts(state, load_reference()), campaign, group
 
 
 def _grow(group: Group, accounts: int) -> None:
@@ -81,6 +90,35 @@ def test_what_does_not_fit_into_an_alert_is_named_by_the_next() -> None:
     assert min(most) >= max(group.uses[account] for account in thread[1].accounts)
 
 
+def test_a_latecomer_is_named_once_it_has_more_ties_than_bystanders() -> None:
+    """Accounts 8 and 9 were opened long before, and share nothing but a template."""
+    graph = LinkGraph()
+    alerts, campaign, group = _thread(graph, infrastructure=False)
+    alerts.found(3, campaign, group)
+    for number in (8, 9):
+        graph.accounts[f"account-{number}"].created -= _DECADE
+    _grow(group, 10)
+    assert list(alerts.grown(3 + _HOUR, campaign, group)) == []
+    _grow(group, 11)
+    (grown,) = map(_alert, alerts.grown(3 + 2 * _HOUR, campaign, group))
+    assert (grown.accounts, grown.account_count) == (("account-10",), 11)
+    graph.accounts["account-9"].created += _DECADE
+    pivot = _alert(alerts.moved(4 * _HOUR, campaign, group, _MOVE))
+    assert pivot.accounts == ("account-9",)
+    merged = _alert(alerts.merged(5 * _HOUR, campaign, group, "dc-2"))
+    assert merged.accounts == ("account-8",)
+
+
+def test_who_shares_infrastructure_needs_no_other_tie() -> None:
+    graph = LinkGraph()
+    alerts, campaign, group = _thread(graph, infrastructure=True)
+    alerts.found(3, campaign, group)
+    graph.accounts["account-8"].created -= _DECADE
+    _grow(group, 9)
+    (grown,) = map(_alert, alerts.grown(3 + _HOUR, campaign, group))
+    assert grown.accounts == ("account-8",)
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 90), st.integers(0, 40)), max_size=20),
     st.booleans(),
@@ -106,5 +144,5 @@ def test_a_merged_campaign_is_named_in_the_thread_of_the_one_that_goes_on() -> N
     merged = _alert(alerts.merged(9, campaign, group, "dc-2"))
     assert merged.campaign_id == "dc-1"
     assert merged.summary == "campaign dc-2 is part of dc-1"
-    assert merged.model_version == "2026-x"
+    assert merged.model_version == load_reference().version
     assert sorted(merged.accounts) == sorted(group.uses)
