@@ -79,19 +79,23 @@ class CampaignAlerts:
         accounts = len(group.uses)
         fresh = accounts - campaign.announced
         growth = SHARING_GROWTH if group.infrastructure else GROWTH
-        much = accounts >= growth * campaign.announced
+        much = (growth - 1) * campaign.announced
         late = fresh > 0 and minute - campaign.told >= MINUTES_PER_HOUR
-        if not (much or late or fresh >= MOST_NAMED):
+        if not (fresh >= much or late or fresh >= MOST_NAMED):
             return
-        if named := self._name(minute, campaign, group, self._tied(campaign, group)):
+        tied, others = self._tied(campaign, group)
+        summary = f"grown to {accounts - others} accounts"
+        if others:
+            summary += f"; {others} others share a template and little else with it"
+        if named := self._name(minute, campaign, group, tied):
             yield self._alert(
                 "campaign_grown",
                 minute,
                 campaign,
                 group,
-                f"grown to {accounts} accounts",
+                summary,
                 accounts=named,
-                severity=None if much else "info",
+                severity=None if len(tied) >= much else "info",
             )
 
     def merged(
@@ -108,13 +112,14 @@ class CampaignAlerts:
         self, minute: int, campaign: Campaign, group: Group, move: Move
     ) -> Output:
         """Tell that a campaign moves to another model."""
+        tied, _ = self._tied(campaign, group)
         return self._alert(
             "campaign_pivoted",
             minute,
             campaign,
             group,
             move.summary,
-            accounts=self._name(minute, campaign, group, self._tied(campaign, group)),
+            accounts=self._name(minute, campaign, group, tied),
             severity=move.severity,
         )
 
@@ -145,22 +150,23 @@ class CampaignAlerts:
         naming, name = self._state.graph.named, campaign.identifier
         return [account for account in group.uses if naming.get(account) != name]
 
-    def _tied(self, campaign: Campaign, group: Group) -> list[str]:
+    def _tied(self, campaign: Campaign, group: Group) -> tuple[list[str], int]:
         """Give those not named yet who have more ties than most bystanders.
 
-        What began with shared infrastructure is tied by it.
+        And the number of the others. What began with shared infrastructure is tied.
         """
         unnamed = self._unnamed(campaign, group)
         if group.infrastructure or not unnamed:
-            return unnamed
+            return unnamed, 0
         numbers = self._state.graph.numbers_of(unnamed)
         scores, _ = self._state.groups.profile(group).look(numbers, self._scale)
         quantile = self._reference.member_quantile
-        return [
+        tied = [
             account
             for account, score in zip(unnamed, scores, strict=True)
             if quantile(score) >= TIED
         ]
+        return tied, len(unnamed) - len(tied)
 
     def _name(
         self, minute: int, campaign: Campaign, group: Group, accounts: list[str]

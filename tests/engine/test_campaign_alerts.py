@@ -102,6 +102,8 @@ def test_a_latecomer_is_named_once_it_has_more_ties_than_bystanders() -> None:
     _grow(group, 11)
     (grown,) = map(_alert, alerts.grown(3 + 2 * _HOUR, campaign, group))
     assert (grown.accounts, grown.account_count) == (("account-10",), 11)
+    assert grown.summary.startswith("grown to 9 accounts; 2 others share a template")
+    assert grown.severity == "info"
     graph.accounts["account-9"].created += _DECADE
     pivot = _alert(alerts.moved(4 * _HOUR, campaign, group, _MOVE))
     assert pivot.accounts == ("account-9",)
