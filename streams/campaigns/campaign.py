@@ -19,10 +19,9 @@ class Campaign(msgspec.Struct, array_like=True):
     ``confirmations`` counts the looks at which the group was rejected; ``level`` is
     the error level spent on the first rejection; ``announced`` is the number of
     accounts that were named in alerts or passed over when that was last asked, in
-    minute ``told``; ``merged``
-    are campaigns that turned out to be part of it; ``released`` is the minute of a
-    release by hand, -1 for none; ``watched`` are the imported indicators that its
-    accounts match; ``mix`` has its models.
+    minute ``told``; ``merged`` are campaigns that turned out to be part of it;
+    ``released`` is the minute of a release by hand, -1 for none; ``watched`` are the
+    imported indicators that its accounts match; ``mix`` has its models.
     """
 
     identifier: str

@@ -2,9 +2,10 @@
 
 The alerts of a campaign are one thread, and together they name its accounts: each alert
 those that none before it has named. What was tested, or was a campaign of its own, is
-named whole. Of those who come to its templates later, the ones who have no more in
-common with the campaign than bystanders have are counted, but not named: a template may
-be a sentence that honest people write as well. They are looked at again each time.
+named whole, as far as it fits into the alert. Of those who come to its templates later,
+the ones who have no more in common with the campaign than bystanders have are counted,
+but not named: a template may be a sentence that honest people write as well. They are
+looked at again each time.
 """
 
 from __future__ import annotations
@@ -69,10 +70,7 @@ class CampaignAlerts:
         )
         if campaign.is_one_network:
             summary += _ONE_NETWORK
-        named = self._name(minute, campaign, group, self._unnamed(campaign, group))
-        return self._alert(
-            "campaign_found", minute, campaign, group, summary, accounts=named
-        )
+        return self._alert("campaign_found", minute, campaign, group, summary)
 
     def grown(self, minute: int, campaign: Campaign, group: Group) -> Iterator[Output]:
         """Tell of a campaign that has grown since it was last told of."""
@@ -84,29 +82,28 @@ class CampaignAlerts:
         if not (fresh >= much or late or fresh >= MOST_NAMED):
             return
         tied, others = self._tied(campaign, group)
+        if not tied:
+            self._name(minute, campaign, group, tied)  # when it was asked, is known
+            return
         summary = f"grown to {accounts - others} accounts"
         if others:
             summary += f"; {others} others share a template and little else with it"
-        if named := self._name(minute, campaign, group, tied):
-            yield self._alert(
-                "campaign_grown",
-                minute,
-                campaign,
-                group,
-                summary,
-                accounts=named,
-                severity=None if len(tied) >= much else "info",
-            )
+        yield self._alert(
+            "campaign_grown",
+            minute,
+            campaign,
+            group,
+            summary,
+            accounts=tied,
+            severity=None if len(tied) >= much else "info",
+        )
 
     def merged(
         self, minute: int, campaign: Campaign, group: Group, given_up: str
     ) -> Output:
         """Tell that a campaign goes on as part of another, and ``given_up`` ends."""
         summary = f"campaign {given_up} is part of {campaign.identifier}"
-        named = self._name(minute, campaign, group, self._unnamed(campaign, group))
-        return self._alert(
-            "campaign_merged", minute, campaign, group, summary, accounts=named
-        )
+        return self._alert("campaign_merged", minute, campaign, group, summary)
 
     def moved(
         self, minute: int, campaign: Campaign, group: Group, move: Move
@@ -119,7 +116,7 @@ class CampaignAlerts:
             campaign,
             group,
             move.summary,
-            accounts=self._name(minute, campaign, group, tied),
+            accounts=tied,
             severity=move.severity,
         )
 
@@ -131,9 +128,12 @@ class CampaignAlerts:
         group: Group,
         summary: str,
         *,
-        accounts: list[str],
+        accounts: list[str] | None = None,
         severity: Severity | None = None,
     ) -> Output:
+        """Make an alert that names ``accounts``, by default all not named yet."""
+        if accounts is None:
+            accounts = self._unnamed(campaign, group)
         return alert_output(
             kind,
             minute,
@@ -142,7 +142,7 @@ class CampaignAlerts:
             self._state.groups,
             model_version=self._reference.version,
             summary=summary,
-            accounts=accounts,
+            accounts=self._name(minute, campaign, group, accounts),
             severity=severity,
         )
 
