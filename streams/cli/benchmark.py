@@ -94,7 +94,7 @@ def latency(
 
     with (
         _prepared(quick=quick) as (stand, traffic, _),
-        steps(len(LOADS) + 2, "latency") as progress,
+        steps(len(LOADS) + 3, "latency") as progress,
     ):
         result = measure_latency(stand, traffic, stepper(progress))
     _tell(result, lambda: latency_table(result), json=json, chart=chart)

@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, Self
 
 import msgspec
@@ -35,7 +36,7 @@ from streams.cli.benchmarks.loader import Pacer, finish, load, producer, send
 from streams.cli.benchmarks.partitioned import Records, cut, read_records
 from streams.cli.benchmarks.pipeline_run import run_backlog
 from streams.cli.benchmarks.stand import REQUESTS, Stand
-from streams.cli.benchmarks.traffic import last_minute
+from streams.cli.benchmarks.traffic import last_minute, write_live
 from streams.config import Config
 from streams.contracts import Action, decode_record, load_topics
 from streams.contracts.time_units import MS_PER_MINUTE
@@ -52,6 +53,7 @@ _TIMEOUT: Final = 300.0  # s
 _SETTLE: Final = 3.0  # s after the last event, for its actions to arrive
 _LOADED: Final = LOAD_THE_REST_AFTER + 3.0  # s; by then it is all loaded
 _POLL: Final = 0.05  # s
+_LIVE: Final = 150.0  # s; two minutes end in it, the last early enough to be handled
 _ANSWERS: Final = 3  # of the broker on the way
 _LATER_STAGES: Final = 2
 
@@ -79,11 +81,15 @@ class LoadLatency(msgspec.Struct, frozen=True):
 
 
 class LatencyResult(msgspec.Struct, frozen=True):
-    """The capacity of one worker on one core, and the latencies below it."""
+    """The capacity of one worker on one core, and the latencies below it.
+
+    In ``live``, event time goes like the clock.
+    """
 
     capacity: float
     loads: list[LoadLatency]
     low_latency: LoadLatency
+    live: LoadLatency
 
 
 def measure_latency(
@@ -113,7 +119,22 @@ def measure_latency(
         step(f"at 50%, flushing every {LOW_LATENCY * 1000:.0f} ms")
         part = _Slices(after).take(round(capacity * 0.5 * seconds))
         low = _paced(stand, config, part, capacity * 0.5, 0.5)
-    return LatencyResult(capacity, loads, low)
+    step(f"for {_LIVE:.0f} s as it is live")
+    live = _live(stand, traffic, before, events, capacity)
+    return LatencyResult(capacity, loads, low, live)
+
+
+def _live(
+    stand: Stand, traffic: Path, before: list[Records], events: int, capacity: float
+) -> LoadLatency:
+    rate = events / _LIVE
+    skip = sum(len(batch.values) for batch in before)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "live.avro"
+        write_live(traffic, file, skip=skip, rate=rate)
+        batches = list(read_records(file))
+    with _warm_worker(stand, before, Config().flush_interval) as config:
+        return _paced(stand, config, batches, rate, round(rate / capacity, 3))
 
 
 class _Slices:

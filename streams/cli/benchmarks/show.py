@@ -138,12 +138,13 @@ def latency_table(result: LatencyResult) -> Table:
     headings = ("load", "flush every", "p50", "p99", "p99.9", "flush", "hops")
     title = f"deciding event to action, capacity {result.capacity:,.0f} events/s"
     table = bar_table(title, headings)
-    rows = [*result.loads, result.low_latency]
+    rows = [*result.loads, result.low_latency, result.live]
     slowest = max(row.p99_ms for row in rows)
     for row in rows:
         times = (row.p50_ms, row.p99_ms, row.p99_9_ms, row.flush_ms, row.hops_ms)
+        live = " live" if row is result.live else ""
         cells = [
-            f"{row.load:.0%}, {row.actions:,} actions",
+            f"{row.load:.0%}{live}, {row.actions:,} actions",
             f"{row.flush_interval_s * 1000:.0f} ms",
             *(f"{value:,.0f} ms" for value in times),
         ]

@@ -30,7 +30,15 @@ from streams.scenarios.scenario import load, source
 from streams.scenarios.simulate import EVENTS, TRUTH, simulate
 from streams.sketch.layout import SKETCH_BYTES, SKETCH_DTYPE
 
-__all__ = ["FULL", "QUICK", "Size", "cached_traffic", "last_minute", "make_traffic"]
+__all__ = [
+    "FULL",
+    "QUICK",
+    "Size",
+    "cached_traffic",
+    "last_minute",
+    "make_traffic",
+    "write_live",
+]
 
 Ints = npt.NDArray[np.int64]
 Progress = Callable[[str, int, int], None]
@@ -102,6 +110,34 @@ def make_traffic(file: Path, size: Size, progress: Progress) -> None:
             progress("traffic", done, size.events)
 
     write_container(file, "RequestEvent", counted(plan.frames()))
+
+
+def write_live(traffic: Path, file: Path, *, skip: int, rate: float) -> int:
+    """Write what follows the first ``skip`` events as if ``rate`` came in a second.
+
+    Event time goes on from the next minute. Gives the number of events.
+    """
+    written = 0
+
+    def frames() -> Iterator[pl.DataFrame]:
+        nonlocal written
+        passed, begin = 0, -1
+        for frame in read_container(traffic):
+            kept = frame.slice(max(skip - passed, 0))
+            passed += len(frame)
+            if not len(kept):
+                continue
+            if begin < 0:
+                begin = (int(kept["occurred_at"][0]) // MS_PER_MINUTE + 1) * (
+                    MS_PER_MINUTE
+                )
+            at = np.arange(written, written + len(kept))
+            times = begin + (at * (1000 / rate)).astype(np.int64)
+            yield kept.with_columns(occurred_at=pl.Series(times))
+            written += len(kept)
+
+    write_container(file, "RequestEvent", frames())
+    return written
 
 
 class _Plan:

@@ -6,7 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from streams.cli.benchmarks.traffic import QUICK, cached_traffic, last_minute
+from streams.cli.benchmarks.traffic import (
+    QUICK,
+    cached_traffic,
+    last_minute,
+    write_live,
+)
 from streams.contracts import load_topics, read_container
 from streams.engine.murmur2 import partition_of
 
@@ -44,6 +49,20 @@ def test_every_partition_ends_in_an_event_that_closes_all_else(
     minute = last_minute(traffic)
     assert rest["occurred_at"].max() // 60_000 <= minute  # type: ignore[operator]  # ints
     assert (closing["occurred_at"] // 60_000 == minute + 1).all()
+
+
+def test_live_it_goes_on_after_what_is_skipped_at_an_even_pace(
+    events: pl.DataFrame, traffic: Path, tmp_path: Path
+) -> None:
+    skip = 25_001  # within a block of the container
+    written = write_live(traffic, tmp_path / "live", skip=skip, rate=200.0)
+    live = pl.concat(read_container(tmp_path / "live"))
+    assert written == len(live) == QUICK.events - skip
+    assert live["event_id"].equals(events["event_id"][skip:])
+    times = live["occurred_at"]
+    assert times[0] % 60_000 == 0
+    assert times[0] > events["occurred_at"][skip - 1]
+    assert (times.diff().drop_nulls() == 5).all()  # ms between two of 200 a second
 
 
 def test_populations_share_no_network_and_no_template(events: pl.DataFrame) -> None:
