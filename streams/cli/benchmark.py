@@ -78,7 +78,7 @@ def throughput(
 def latency(
     *, chart: Path | None = None, quick: _Flag = False, json: _Flag = False
 ) -> None:
-    """Milliseconds from the deciding event to the action, at 10, 50 and 80 % load.
+    """Milliseconds from the deciding event to the action, by load, and live.
 
     Parameters
     ----------

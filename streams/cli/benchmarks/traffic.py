@@ -112,32 +112,16 @@ def make_traffic(file: Path, size: Size, progress: Progress) -> None:
     write_container(file, "RequestEvent", counted(plan.frames()))
 
 
-def write_live(traffic: Path, file: Path, *, skip: int, rate: float) -> int:
+def write_live(traffic: Path, file: Path, *, skip: int, rate: float) -> None:
     """Write what follows the first ``skip`` events as if ``rate`` came in a second.
 
-    Event time goes on from the next minute. Gives the number of events.
+    Event time goes on from the next minute.
     """
-    written = 0
-
-    def frames() -> Iterator[pl.DataFrame]:
-        nonlocal written
-        passed, begin = 0, -1
-        for frame in read_container(traffic):
-            kept = frame.slice(max(skip - passed, 0))
-            passed += len(frame)
-            if not len(kept):
-                continue
-            if begin < 0:
-                begin = (int(kept["occurred_at"][0]) // MS_PER_MINUTE + 1) * (
-                    MS_PER_MINUTE
-                )
-            at = np.arange(written, written + len(kept))
-            times = begin + (at * (1000 / rate)).astype(np.int64)
-            yield kept.with_columns(occurred_at=pl.Series(times))
-            written += len(kept)
-
-    write_container(file, "RequestEvent", frames())
-    return written
+    events = pl.concat(read_container(traffic)).slice(skip)
+    begin = (int(events["occurred_at"][0]) // MS_PER_MINUTE + 1) * MS_PER_MINUTE
+    times = begin + (np.arange(len(events)) * (1000 / rate)).astype(np.int64)
+    live = events.with_columns(occurred_at=pl.Series(times))
+    write_container(file, "RequestEvent", live.iter_slices(_BATCH))
 
 
 class _Plan:
